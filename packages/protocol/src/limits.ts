@@ -370,6 +370,9 @@ export const MAX_STAGES_PER_PEER = 16;
 export const MAX_STAGED_ENTRIES = 250_000;
 export const MAX_STAGED_ENTRIES_PER_PEER = 4_000_000;
 
+/** Questions about staged jobs of one peer that wait for their answer: each is little, but a release may take minutes. */
+export const MAX_STAGE_ACTS_PER_PEER = 64;
+
 /** For how many releases back what was there before may be kept (`release --keep`). */
 export const MAX_RELEASES_KEPT = 100;
 

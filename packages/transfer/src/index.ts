@@ -49,8 +49,9 @@ export { linkAt, type Standing } from './receive/ownership.ts';
 export { isFolder, contentOfFolder, contentOfLink, LINK } from './receive/deliveries.ts';
 export type { Stage } from './receive/stage.ts';
 export { signRemoved } from './receipts/removed.ts';
-export { canExchange, inodeAt } from './stage/exchange.ts';
-export { cannotExchange, hasSwapped, swap, type Pair } from './stage/swap.ts';
+export { canExchange } from './stage/exchange.ts';
+export { cannotExchange, hasSwapped, type Switch } from './stage/swap.ts';
+export { componentsOf, descend, StagePlaces } from './stage/stage-places.ts';
 export { StagedTree, type StagedItem, type StagedRemoval } from './stage/staged-tree.ts';
 export { cleanMarkedParts, cleanParts, dropMarkedParts, type CleanOptions } from './disk/clean-parts.ts';
 export {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage-switch.ts';
+import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { filesBelow } from '../../support/test-network.ts';
 import { NEW, OLD, StagedHere } from './staged-here.ts';
 

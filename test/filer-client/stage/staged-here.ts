@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { createLogger, resolveHome } from '@filer/program';
 import { FreeSpace } from '@filer/transfer';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
-import { StageSwitch, type SwitchStep } from '../../../apps/filer-client/src/receive/stage-switch.ts';
-import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stages.ts';
+import { StageSwitch } from '../../../apps/filer-client/src/receive/stage/stage-switch.ts';
+import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stage/stages.ts';
+import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { NetworkHere } from '../../support/network-here.ts';
 import { filesBelow } from '../../support/test-network.ts';
 
@@ -49,22 +50,26 @@ export class StagedHere {
     this.#staged = staged;
   }
 
-  /** @param tests one job for each, by name */
-  static async open(tests: readonly string[]): Promise<StagedHere> {
+  /** @param tests one job for each, by name @param deep those of which the names are some folders deep */
+  static async open(tests: readonly string[], deep: readonly string[] = []): Promise<StagedHere> {
     const network = await NetworkHere.open();
     const [anna, bob] = [await network.add('anna'), await network.add('bob')];
     await anna.sees('bob');
     const [annaId, { inbox }] = [anna.daemon.id, bob.daemon];
     const staged = new Map<string, Staged>();
-    for (const test of tests) {
-      const tops = [`${test}-x`, `${test}-y`] as const;
-      const folders = tops.map((top) => join(network.folder, top));
+    for (const test of [...tests, ...deep]) {
+      const isDeep = deep.includes(test);
+      const names = [`${test}-x`, `${test}-y`] as const;
+      const [x, y] = names;
+      const tops = isDeep ? ([`deep/er/${x}`, `deep/er/${y}`] as const) : names;
+      const into = isDeep ? ['--into', 'deep/er'] : [];
+      const folders = names.map((name) => join(network.folder, name));
       const send = async (files: Readonly<Record<string, string>>, ...more: string[]): Promise<string> => {
         for (const folder of folders) {
           await mkdir(join(folder, 'sub'), { recursive: true });
           for (const [path, text] of Object.entries(files)) await writeFile(join(folder, path), text);
         }
-        return String((await anna.ask('send', ...folders, '--to', 'bob', ...more))['job']);
+        return String((await anna.ask('send', ...folders, '--to', 'bob', ...into, ...more))['job']);
       };
       await send(OLD);
       for (const folder of folders) await rm(join(folder, 'gone'));

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogger, resolveHome } from '@filer/program';
@@ -8,11 +9,11 @@ import {
   type Membership,
   type Offer,
 } from '@filer/protocol';
-import { FreeSpace, type Stage } from '@filer/transfer';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { FileDigests, FreeSpace, type Stage } from '@filer/transfer';
+import { afterAll, beforeAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
-import { StageSwitch } from '../../../apps/filer-client/src/receive/stage-switch.ts';
-import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stages.ts';
+import { StageSwitch } from '../../../apps/filer-client/src/receive/stage/stage-switch.ts';
+import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stage/stages.ts';
 import { NetworkHere } from '../../support/network-here.ts';
 
 const SETTINGS: StageSettings = {
@@ -48,6 +49,7 @@ beforeEach(async () => {
   from = { ...member.membership, id: createKeyPair().id, name: 'anna' };
   await open();
 });
+afterEach(() => void vi.restoreAllMocks());
 afterAll(async () => {
   member[Symbol.dispose]();
   await network[Symbol.asyncDispose]();
@@ -60,9 +62,32 @@ async function open(changed: Partial<StageSettings> = {}): Promise<void> {
   act = new StageSwitch({ ...options, stages, space: new FreeSpace(inbox), onHook: () => undefined });
 }
 
-function propose(files = 1, of = job): Promise<Stage> {
+function propose(files = 1, of = job, sender = from): Promise<Stage> {
   const offer: Offer = { job: of, complete: true, files, bytes: 1, names: [], note: '' };
-  return stages.propose(offer, from, 'anna');
+  return stages.propose(offer, sender, 'anna');
+}
+
+/** Stages a folder with one file, whole. */
+async function stageFolder(sender: Membership, of: string, name: string): Promise<void> {
+  using stage = await propose(1, of, sender);
+  stage.begin();
+  const folder = join(inbox, 'anna', stage.hidden, 'build');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, name), name);
+  const path = `build/${name}`;
+  const at = `anna/${stage.hidden}/${path}`;
+  const digests = new FileDigests();
+  digests.update(Buffer.from(name));
+  const { digest, blocks } = digests.finish();
+  stage.note([{ entry: 0, name: path, path: at, size: name.length, digest, blocks, synced: true }]);
+  await stage.seal((each) => (each.endsWith('/build') || each.endsWith(`/${name}`) ? 'yes' : 'no'));
+}
+
+/** Moves the clock that ages are judged by, and not the one that counts. */
+function setClock(byMs: number): void {
+  const { clock } = member;
+  const now = clock.now();
+  vi.spyOn(clock, 'now').mockReturnValue(now + byMs);
 }
 
 function state(): string | undefined {
@@ -158,14 +183,45 @@ test('what was there before is noted by its path below the folder, whatever char
   );
   const claims = { network: member.network, job, sender: from.id, time: 1, files: 1, bytes: 1, removed: 0 };
 
-  member.stages.released(
-    row,
-    folder,
-    signStageWord({ ...claims, state: 'released' }, member.identity),
-    undefined,
-    1,
-  );
+  const word = signStageWord({ ...claims, state: 'released' }, member.identity);
+  member.stages.released(row, { folder, word, hook: undefined, now: 1 }, { had: [], missing: [] });
 
   const before = member.database.prepare("SELECT path FROM stage_files WHERE stage = ? AND side = 'before'");
   expect(before.all(row.id)).toEqual([{ path: 'a' }]);
+});
+
+test('of two senders that release into one folder the later one is rolled back first', async () => {
+  const carol = { ...from, id: createKeyPair().id, name: 'carol' };
+  await stageFolder(from, job, 'a');
+  await stageFolder(carol, 'carols', 'c');
+  await act.act(from.id, { job, act: 'release' });
+  await act.act(carol.id, { job: 'carols', act: 'release' });
+  const there = () => readdirSync(join(inbox, 'anna/build')).toSorted();
+  expect(there()).toEqual(['a', 'c']);
+
+  await expect(act.act(from.id, { job, act: 'rollback' })).rejects.toMatchObject({
+    code: 'refused',
+    message: expect.stringMatching(/^(?!.*carols).*carol/s), // her name, and not her job
+  });
+
+  expect(there()).toEqual(['a', 'c']);
+  await act.act(carol.id, { job: 'carols', act: 'rollback' });
+  expect(there()).toEqual(['a']);
+  await act.act(from.id, { job, act: 'rollback' });
+  expect(existsSync(join(inbox, 'anna/build'))).toBe(false);
+});
+
+test('a clock that is set drops nothing before its time', async () => {
+  await stageFolder(from, job, 'a');
+  await open({ stagedKeepMs: 3_600_000 });
+  await stages.clean();
+  setClock(365 * 24 * 3_600_000); // it was a year late, and is right now
+
+  await stages.clean();
+  await stages.clean();
+
+  expect(state()).toBe('staged');
+  member.database.exec(`UPDATE stages SET changed_at = changed_at - 3600001 WHERE sender = '${from.id}'`);
+  await stages.clean();
+  expect(state()).toBe('dropped');
 });

@@ -9,7 +9,8 @@ import {
 } from '@filer/program';
 import { MAX_HOOK_LINE_CHARS, type StageHook } from '@filer/protocol';
 import type { Arrival, ArrivalStore } from '../store/arrival-store.ts';
-import type { KeptStage, StageStore } from '../store/stage-store.ts';
+import type { KeptStage } from '../store/stage-rows.ts';
+import type { StageStore } from '../store/stage-store.ts';
 
 export interface ArrivalHookOptions {
   /** The program and its arguments. */
@@ -89,7 +90,7 @@ export class ArrivalHook {
     const { id, sender: from, senderName: fromName, job, folder, note, files, bytes } = stage;
     const step = stage.state === 'rolled-back' ? 'rollback' : 'release';
     const input = function* (): Generator<object> {
-      for (const { path: name, ...file } of stages.files(id))
+      for (const { path: name, ...file } of stages.files.listed(id))
         yield { path: join(inbox, folder, name), name, ...file };
     };
     const about = { from, fromName, job, folder, note, files, bytes };

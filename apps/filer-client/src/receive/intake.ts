@@ -5,6 +5,7 @@ import {
   MAX_TRANSFERS_PER_PEER,
   type Membership,
   type Messenger,
+  type StageHook,
 } from '@filer/protocol';
 import type { Environment, Logger } from '@filer/program';
 import {
@@ -27,11 +28,14 @@ import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
 import type { PassingOn } from './passing-on.ts';
 import { OfferRules } from './offer-rules.ts';
-import { StageSwitch } from './stage-switch.ts';
-import { Stages } from './stages.ts';
+import { StageSwitch } from './stage/stage-switch.ts';
+import { Stages } from './stage/stages.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** What the sender of a release is told whose program was to run, and is not set any more. */
+const NOT_SET: StageHook = { state: 'failed', exitCode: null, line: 'on-received is not set there any more' };
 
 export interface IntakeOptions {
   readonly member: Member;
@@ -98,6 +102,7 @@ export class TransferIntake {
     const intake = new TransferIntake(options, await keepInbox(inbox, member, log));
     await intake.staged.recover();
     intake.#stages.start();
+    if (intake.#hook === undefined) member.stages.endHooks(NOT_SET);
     intake.#hook?.wake();
     return intake;
   }

@@ -43,7 +43,10 @@ function placeNow(
   const below = components.slice(n + 1).join('/');
   if (stage?.state === 'released' || stage?.state === 'closed')
     return { at: join(stage.folder, below), isStaged: false };
-  return { at: path, isStaged: stage !== undefined && stages.item(stage.id, below)?.content === digest };
+  return {
+    at: path,
+    isStaged: stage !== undefined && stages.files.item(stage.id, below)?.content === digest,
+  };
 }
 
 /** Tells senders whether what they delivered is still there, by reading it. */

@@ -1,7 +1,7 @@
 import type { ErrorCode, StageHook, StageWord } from '@filer/protocol';
 import { integerIn, textIn, type Database } from '@filer/program';
 import { readCode } from './job-rows.ts';
-import { isHook, jsonOf, wordOf } from './stage-store.ts';
+import { isHook, jsonOf, wordOf } from './stage-rows.ts';
 
 export type RolloutAct = 'release' | 'rollback';
 

@@ -1,4 +1,5 @@
 import {
+  constants,
   linkSync,
   lutimesSync,
   readlinkSync,
@@ -7,7 +8,7 @@ import {
   symlinkSync,
   type BigIntStats,
 } from 'node:fs';
-import { utimes } from 'node:fs/promises';
+import { open, utimes } from 'node:fs/promises';
 import { FilerError, systemCode } from '@filer/protocol';
 import { copyUpTo } from '../disk/copy-file.ts';
 import type { Folder } from '../disk/folder.ts';
@@ -33,24 +34,32 @@ const CARRIED = `${STAGE_PREFIX}carried`;
 
 type Facts = ReturnType<Folder['facts']>;
 
+export interface CarryOptions {
+  /** What copies are taken from, where there are no links. */
+  readonly space: Space;
+  /** Whether what is carried is on the disk when the folder is closed. */
+  readonly sync: boolean;
+}
+
 /** A folder that things are carried into: opened, and made, when the first of them comes; it keeps its permissions and its time. */
-export class CarryTarget implements Disposable {
-  readonly #space: Space;
+export class CarryTarget implements AsyncDisposable {
+  readonly #options: CarryOptions;
   readonly #above: CarryTarget | undefined;
   readonly #name: string;
   readonly #source: Folder;
   #folder: Folder | undefined;
   #facts: Facts | undefined;
+  #hasChanged = false;
 
   /** @param source where its permissions come from, if it is made */
   private constructor(
-    space: Space,
+    options: CarryOptions,
     above: CarryTarget | undefined,
     name: string,
     source: Folder,
     folder?: Folder,
   ) {
-    this.#space = space;
+    this.#options = options;
     this.#above = above;
     this.#name = name;
     this.#source = source;
@@ -58,20 +67,21 @@ export class CarryTarget implements Disposable {
   }
 
   /** The outermost, which is there, and another one's to close. */
-  static of(folder: Folder, space: Space): CarryTarget {
-    return new CarryTarget(space, undefined, '', folder, folder);
+  static of(folder: Folder, options: CarryOptions): CarryTarget {
+    return new CarryTarget(options, undefined, '', folder, folder);
   }
 
   below(name: string, source: Folder): CarryTarget {
-    return new CarryTarget(this.#space, this, name, source);
+    return new CarryTarget(this.#options, this, name, source);
   }
 
   /** @throws FilerError of the folder */
   get folder(): Folder {
     if (this.#folder !== undefined) return this.#folder;
-    const above = this.#above?.folder;
+    const above = this.#above;
     if (above === undefined) throw new Error('the outermost folder is open');
-    const folder = above.open(this.#name);
+    const folder = above.folder.open(this.#name);
+    if (folder.made) above.#hasChanged = true;
     this.#facts = folder.made ? this.#source.facts() : folder.facts();
     folder.makeFillable();
     return (this.#folder = folder);
@@ -105,6 +115,7 @@ export class CarryTarget implements Disposable {
         `${JSON.stringify(name)} was put where the other version has a folder: move it away first`,
       );
     const [from, to] = [source.at(name), this.folder.at(had === undefined ? name : CARRIED)];
+    this.#hasChanged = true;
     if (had !== undefined) rmSync(to, { recursive: true, force: true });
     try {
       await this.#copy(from, to, there);
@@ -125,16 +136,30 @@ export class CarryTarget implements Disposable {
         lutimesSync(to, Date.now() / 1000, utimesTime(there.mtimeNs));
       } else if (there.isFile()) {
         const bytes = Number(there.size);
-        await copyUpTo(from, to, bytes, async () => takeRoom(await this.#space.left(bytes), bytes));
+        await copyUpTo(from, to, bytes, async () => takeRoom(await this.#options.space.left(bytes), bytes));
         await utimes(to, Date.now() / 1000, utimesTime(there.mtimeNs));
+        if (this.#options.sync) await syncFile(to);
       } else throw error;
     }
   }
 
-  [Symbol.dispose](): void {
-    if (this.#above === undefined || this.#folder === undefined) return;
-    const { mode, mtimeNs } = this.#facts ?? this.#source.facts();
-    this.#folder.finish(mode, utimesTime(mtimeNs));
-    this.#folder[Symbol.dispose]();
+  /** @throws FilerError `no-space`, `home-not-writable` where it cannot be synced */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const folder = this.#folder;
+    if (folder === undefined) return;
+    try {
+      if (this.#above !== undefined) {
+        const { mode, mtimeNs } = this.#facts ?? this.#source.facts();
+        folder.finish(mode, utimesTime(mtimeNs));
+      }
+      if (this.#hasChanged && this.#options.sync) await folder.sync();
+    } finally {
+      if (this.#above !== undefined) folder[Symbol.dispose]();
+    }
   }
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  await file.sync();
 }

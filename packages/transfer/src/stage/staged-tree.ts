@@ -3,14 +3,13 @@ import { readdirSync, type BigIntStats } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
 import type { Folder } from '../disk/folder.ts';
-import type { Space } from '../disk/free-space.ts';
 import { removeTree } from '../disk/replacing.ts';
 import { isPartName, isStageName } from '../disk/safe-path.ts';
 import { secondsOf } from '../disk/times.ts';
 import { contentOfLink, isFolder, type Deliveries } from '../receive/deliveries.ts';
 import { statsAt, type ExistingDigests } from '../receive/existing-digests.ts';
 import { identityOfUnchanged, linkAt } from '../receive/ownership.ts';
-import { CarryTarget } from './carry-target.ts';
+import { CarryTarget, type CarryOptions } from './carry-target.ts';
 
 /** Looking waits for little: this long it may hold up all else, in ms. */
 const TURN_MS = 10;
@@ -34,7 +33,7 @@ export interface StagedRemoval {
   readonly content: string;
 }
 
-export interface StagedTreeOptions {
+export interface StagedTreeOptions extends CarryOptions {
   /** The folder in which the tops have their names. */
   readonly base: Folder;
   readonly stage: Folder;
@@ -44,8 +43,6 @@ export interface StagedTreeOptions {
   /** What the sender delivered below the base, by path below it. */
   readonly deliveries: Pick<Deliveries, 'find'>;
   readonly files: ExistingDigests;
-  /** What copies are taken from, where there are no links. */
-  readonly space: Space;
   /** Whether what the sender delivered, and nothing has changed since, goes when it is not of the job. */
   readonly mirror: boolean;
   /** Whether what the sender delivered gives way also where its time was changed since. */
@@ -183,7 +180,7 @@ export class StagedTree {
   /** One top, which may be some folders deep. */
   async #top(from: Folder, to: Folder, top: string, act: Act): Promise<void> {
     const [first = '', ...rest] = top.split('/');
-    using target = CarryTarget.of(to, this.#options.space);
+    await using target = CarryTarget.of(to, this.#options);
     await this.#descend(from, target, first, rest, '', act);
   }
 
@@ -202,7 +199,7 @@ export class StagedTree {
     }
     using inner = from.enter(name);
     if (inner === undefined) return;
-    using target = to.below(name, inner);
+    await using target = to.below(name, inner);
     await this.#descend(inner, target, next, more, join(above, name), act);
   }
 
@@ -259,7 +256,7 @@ export class StagedTree {
     using inner = from.enter(name);
     if (inner === undefined) return false;
     const isBlocked = to === undefined || (item !== undefined && item.kind !== 'dir');
-    using target = isBlocked ? undefined : to.below(name, inner);
+    await using target = isBlocked ? undefined : to.below(name, inner);
     let carried = false;
     const names = readdirSync(inner.at('.'));
     for (const each of names) carried = (await this.#carry(inner, target, each, path, act)) || carried;

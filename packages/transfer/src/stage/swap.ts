@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, renameSync } from 'node:fs';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Folder } from '../disk/folder.ts';
-import { exchange, identityAt, inodeAt } from './exchange.ts';
+import { identityAt, type Exchanger } from './exchange.ts';
 
 /** Two names, one of them in a stage, whose files change places. */
 export interface Pair {
@@ -11,10 +11,17 @@ export interface Pair {
   readonly hidden: Folder;
 }
 
-/** What is to have the name, and what had it before, as `inodeAt` tells; undefined for nothing. */
-export interface Sides {
-  readonly wanted: string | undefined;
-  readonly before: string | undefined;
+/** One name that changes places with what is in the stage: what it is to have, and what it had before, as `inodeAt` tells; null for nothing. */
+export interface Switch {
+  readonly top: string;
+  readonly wanted: string | null;
+  readonly before: string | null;
+}
+
+/** What the name has now, and what has it in the stage; undefined for nothing, and where the way to it is no folder. */
+export interface Found {
+  readonly at: string | undefined;
+  readonly from: string | undefined;
 }
 
 /**
@@ -22,23 +29,21 @@ export interface Sides {
  *
  * @throws FilerError `refused` where they do not: then nothing is to be touched
  */
-export function hasSwapped({ folder, hidden, name }: Pair, { wanted, before }: Sides): boolean {
-  const [at, from] = [inodeAt(folder.at(name)), inodeAt(hidden.at(name))];
-  if (wanted === undefined && before === undefined) return true;
+export function hasSwapped({ top, wanted, before }: Switch, { at, from }: Found): boolean {
+  if (wanted === null && before === null) return true;
   const isSwapped =
-    (wanted !== undefined && at === wanted && from !== wanted) ||
-    (before !== undefined && from === before && at !== before);
+    (wanted !== null && at === wanted && from !== wanted) ||
+    (before !== null && from === before && at !== before);
   const isToBe =
-    (wanted !== undefined && from === wanted && at !== wanted) ||
+    (wanted !== null && from === wanted && at !== wanted) ||
     // What came to the name meanwhile is in the stage, and gets its name back.
-    (before !== undefined &&
-      at === before &&
-      from !== before &&
-      (wanted === undefined || from !== undefined));
+    (before !== null && at === before && from !== before && (wanted === null || from !== undefined));
   if (isSwapped !== isToBe) return isSwapped;
+  // The one thing that there was has been moved away, with the folder above it perhaps: there is nothing to switch.
+  if ((wanted === null || before === null) && at === undefined && from === undefined) return true;
   throw new FilerError(
     'refused',
-    `${JSON.stringify(name)} or what was staged for it was moved by another program, so that nothing is switched: look into its folder`,
+    `${JSON.stringify(top)} or what was staged for it was moved by another program, so that nothing is switched: look into its folder`,
   );
 }
 
@@ -46,21 +51,17 @@ export function hasSwapped({ folder, hidden, name }: Pair, { wanted, before }: S
  * Gives what is in a stage its name, and what has that name the place in the stage, in one step; one of the two may be nothing.
  * A reader of the name finds the one or the other, whole.
  *
- * May be called again after a kill, whatever it came to.
- *
  * @throws FilerError `unsupported` where the file system cannot exchange two names, or both are in different ones; `refused`,
  *   `home-not-writable`; then nothing has changed
  */
-export async function swap(pair: Pair, sides: Sides): Promise<void> {
-  const { folder, hidden, name } = pair;
+export async function swap({ folder, hidden, name }: Pair, exchanger: Exchanger): Promise<void> {
   const [at, from] = [folder.at(name), hidden.at(name)];
-  if (hasSwapped(pair, sides)) return;
   let modes: ReturnType<typeof open> | undefined;
   try {
     modes = open([at, from]);
     if (identityAt(from) === undefined) renameSync(at, from);
     else if (identityAt(at) === undefined) renameSync(from, at);
-    else if (!(await exchange(at, from))) throw cannotExchange(name);
+    else if (!(await exchanger.exchange(at, from))) throw cannotExchange(name);
   } catch (error) {
     throw swapError(name, error);
   } finally {

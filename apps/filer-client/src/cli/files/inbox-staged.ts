@@ -10,7 +10,7 @@ import {
 import { requireKnownPeer } from '../../network/known-peer.ts';
 import type { Member } from '../../network/member.ts';
 import { clientSettings } from '../../settings.ts';
-import type { KeptStage } from '../../store/stage-store.ts';
+import type { KeptStage } from '../../store/stage-rows.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'JOB', fit: 'whole' },

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, type BigIntStats } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
 import {
   FilerError,
   MAX_STAGED_ENTRIES,
@@ -15,34 +13,29 @@ import {
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import {
-  contentOfFolder,
   canExchange,
   cannotExchange,
+  componentsOf,
+  descend,
   Folder,
   FolderPath,
-  linkAt,
-  LINK,
   removeTree,
+  StagePlaces,
   STAGE_PREFIX,
   statsAt,
   type Stage,
-  type StagedItem,
   type Standing,
 } from '@filer/transfer';
 import { join } from 'node:path';
-import type { ClientEventData } from '../api/contract/events.ts';
-import type { Member } from '../network/member.ts';
-import type { ClientSettings } from '../settings.ts';
-import type { KeptStage, KeptStageState } from '../store/stage-store.ts';
+import type { ClientEventData } from '../../api/contract/events.ts';
+import type { Member } from '../../network/member.ts';
+import type { ClientSettings } from '../../settings.ts';
+import { UNSEALED } from '../../store/stage-files.ts';
+import type { KeptStage, KeptStageState } from '../../store/stage-rows.ts';
+import { Sealing } from './sealing.ts';
 
 /** What an entry of a stage takes in the database. */
 const ROW_BYTES = 512;
-
-/** Entries that are noted together. */
-const NOTED_AT_ONCE = 1_000;
-
-/** What was noted of a file that may not be there any more. */
-const UNSEALED = -1n;
 
 /** Stages whose content is not what has its names. */
 const WAITING: readonly KeptStageState[] = ['receiving', 'staged', 'rolled-back'];
@@ -54,6 +47,9 @@ const EMPTY: readonly KeptStageState[] = ['closed', 'dropped'];
 const FORGOTTEN_MS = 30 * 24 * 3_600_000;
 
 const CLEAN_EVERY_MS = 3_600_000;
+
+/** By so much a clock is put right without anything being counted as younger, in ms. */
+const CLOCK_SET_MS = 60_000;
 
 export type StageSettings = Pick<
   ClientSettings,
@@ -83,6 +79,8 @@ export class Stages {
   #canExchange: Promise<boolean> | undefined;
   #cleaning: Promise<void> = Promise.resolve();
   #isClosed = false;
+  /** When stages were looked through last, by both clocks. */
+  #looked: { readonly timeMs: number; readonly steadyMs: number } | undefined;
 
   constructor(options: StagesOptions) {
     this.#options = options;
@@ -228,7 +226,7 @@ export class Stages {
     const { member } = this.#options;
     if (noted > most) throw tooMany(member.name);
     member.room.require(files.length * ROW_BYTES);
-    member.stages.put(
+    member.stages.files.put(
       id,
       'set',
       files.map(({ name, digest, size }) => [
@@ -280,13 +278,15 @@ export class Stages {
   async clean(): Promise<void> {
     const { member, inbox, settings, log } = this.#options;
     try {
+      this.#followClock();
       for (const { id, sender, job } of member.stages.list()) {
         if (this.#isClosed) return;
         using held = this.hold({ sender, job });
         const stage = held === undefined ? undefined : member.stages.byId(id);
         if (stage === undefined) continue;
         const ageMs = member.clock.now() - stage.changedAt;
-        if (WAITING.includes(stage.state) && ageMs > settings.stagedKeepMs) {
+        const isWaiting = WAITING.includes(stage.state) || isLost(stage, inbox);
+        if (isWaiting && ageMs > settings.stagedKeepMs) {
           log.info('a staged job that was not released is dropped', { from: stage.senderName, job });
           await this.drop(stage, 'dropped');
         } else if (EMPTY.includes(stage.state)) {
@@ -298,6 +298,16 @@ export class Stages {
       if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
       log.warn('staged jobs could not be looked through', { error });
     }
+  }
+
+  /** A clock that was set says nothing about how long anything was kept. */
+  #followClock(): void {
+    const { stages, clock } = this.#options.member;
+    const { timeMs, steadyMs } = { timeMs: clock.now(), steadyMs: clock.save().steadyMs };
+    const last = this.#looked ?? { timeMs, steadyMs };
+    const jumpMs = Math.round(timeMs - last.timeMs - (steadyMs - last.steadyMs));
+    if (jumpMs > CLOCK_SET_MS) stages.postpone(jumpMs);
+    this.#looked = { timeMs, steadyMs };
   }
 
   async #removeFolder({ folder, hidden }: KeptStage, inbox: string, log: Logger): Promise<void> {
@@ -316,8 +326,9 @@ export class Stages {
 
   async #seal(stage: KeptStage, stands: (path: string) => Standing, most: number): Promise<StageWord> {
     const { member, inbox } = this.#options;
-    const sealing = new Sealing(member.stages, stage, stands);
-    using root = openBelow(inbox, join(stage.folder, stage.hidden));
+    const sealing = new Sealing(member.stages.files, stage, stands);
+    using inboxFolder = Folder.openOwn(inbox);
+    using root = descend(inboxFolder, componentsOf(join(stage.folder, stage.hidden)));
     const { tops, files, bytes, entries } = await sealing.run(root);
     if (entries > most) throw tooMany(member.name);
     const now = member.clock.stamp();
@@ -332,119 +343,11 @@ export class Stages {
   }
 }
 
-/** Notes what is in a stage, and removes what an earlier try left in it. */
-class Sealing {
-  readonly #store: Member['stages'];
-  readonly #stage: KeptStage;
-  readonly #stands: (path: string) => Standing;
-  readonly #tops: string[] = [];
-  #items: [string, StagedItem][] = [];
-  #sums = { files: 0, bytes: 0, entries: 0 };
-
-  constructor(store: Member['stages'], stage: KeptStage, stands: (path: string) => Standing) {
-    this.#store = store;
-    this.#stage = stage;
-    this.#stands = stands;
-  }
-
-  async run(
-    root: Folder,
-  ): Promise<{ tops: readonly string[]; files: number; bytes: number; entries: number }> {
-    this.#store.unseal(this.#stage.id);
-    await this.#below(root, '', false);
-    this.#flush();
-    this.#requireNoneGone();
-    this.#store.dropUnsealed(this.#stage.id);
-    return { tops: this.#tops, ...this.#sums };
-  }
-
-  /** @throws FilerError `refused` for what came, and is no longer there */
-  #requireNoneGone(): void {
-    const { id, folder, hidden } = this.#stage;
-    for (const path of this.#store.unsealed(id))
-      if (this.#stands(join(folder, hidden, path)) === 'yes')
-        throw new FilerError(
-          'refused',
-          `${JSON.stringify(path)} was removed while it was staged: send it again`,
-        );
-  }
-
-  /** @returns whether something in it is of the job */
-  async #below(folder: Folder, above: string, isInTop: boolean): Promise<boolean> {
-    const { folder: base, hidden } = this.#stage;
-    let isNeeded = false;
-    for (const name of readdirSync(folder.at('.'))) {
-      const path = above === '' ? name : `${above}/${name}`;
-      const there = statsAt(folder, name);
-      if (there === undefined) continue;
-      const stands = this.#stands(join(base, hidden, path)) === 'yes';
-      if (stands && !isInTop) this.#tops.push(path);
-      let keeps = stands;
-      if (there.isDirectory()) {
-        using inner = folder.open(name);
-        const before = inner.facts();
-        keeps = (await this.#below(inner, path, isInTop || stands)) || stands;
-        inner.finish(before.mode, String(Number(before.mtimeNs) / 1e9));
-      }
-      if (keeps) isNeeded = true;
-      else await removeTree(folder.at(name));
-      if (stands) await this.#note(folder, name, path, there);
-    }
-    return isNeeded;
-  }
-
-  async #note(folder: Folder, name: string, path: string, there: BigIntStats): Promise<void> {
-    this.#sums.entries++;
-    this.#items.push([path, this.#itemOf(folder, name, path, there)]);
-    if (this.#items.length < NOTED_AT_ONCE) return;
-    this.#flush();
-    await turn();
-  }
-
-  /** @throws FilerError `refused` for what has not come */
-  #itemOf(folder: Folder, name: string, path: string, there: BigIntStats): StagedItem {
-    const { mtimeNs } = there;
-    if (there.isDirectory())
-      return { kind: 'dir', content: contentOfFolder(Number(there.mode)), size: 0, mtimeNs };
-    if (there.isSymbolicLink()) {
-      this.#sums.files++;
-      return { kind: 'link', content: linkAt(folder, name)?.slice(LINK.length) ?? '', size: 0, mtimeNs };
-    }
-    const noted = this.#store.item(this.#stage.id, path);
-    if (noted === undefined || noted.size !== Number(there.size))
-      throw new FilerError(
-        'refused',
-        `${JSON.stringify(path)} has changed while it was staged: send it again`,
-      );
-    this.#sums.files++;
-    this.#sums.bytes += noted.size;
-    return { ...noted, kind: 'file', mtimeNs };
-  }
-
-  #flush(): void {
-    this.#store.put(this.#stage.id, 'set', this.#items);
-    this.#items = [];
-  }
-}
-
-/** A folder of the inbox, made if missing, none on the way a link. @throws FilerError `refused` for a link, `home-not-writable` */
-export function openBelow(inbox: string, path: string): Folder {
-  using root = Folder.openOwn(inbox);
-  return descend(root, componentsOf(path));
-}
-
-/** A folder below another one, made if missing. */
-export function descend(root: Folder, components: readonly string[]): Folder {
-  let folder = root.again();
-  for (const component of components) {
-    using above = folder;
-    folder = above.open(component);
-  }
-  return folder;
-}
-
-function componentsOf(path: string): string[] {
-  return path === '' ? [] : path.split('/');
+/** Whether it was cut off in a switch, and the folders of that are gone: nothing brings it to its end. */
+function isLost({ state, folder, hidden }: KeptStage, inbox: string): boolean {
+  if (state !== 'releasing' && state !== 'rolling-back') return false;
+  using places = StagePlaces.open(inbox, folder, hidden);
+  return places === undefined;
 }
 
 /** A stage as those who watch are told about it. */
