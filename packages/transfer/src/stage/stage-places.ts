@@ -64,7 +64,7 @@ export class StagePlaces implements Disposable {
   }
 
   /**
-   * Of paths below the stage, those that are there no more.
+   * Of paths below the stage, those that are not there any more.
    *
    * @throws FilerError of a folder that cannot be looked into
    */

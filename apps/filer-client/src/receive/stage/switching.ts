@@ -116,7 +116,7 @@ export class Switching {
     return places !== undefined;
   }
 
-  /** Stages that have some of its names, itself too, whoever sent them. */
+  /** Stages of all senders that have some of its names, itself too. */
   touching({ folder, tops }: KeptStage): KeptStage[] {
     const own = new PathSet(tops.map((top) => join(folder, top)));
     return this.#options.member.stages
