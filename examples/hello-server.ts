@@ -1,5 +1,5 @@
 /*
- * Greets the one who says a name. A few are served at once (5 unless told otherwise), twice as many wait in order, and
+ * Greets a client that says a name. A few are served at once (5 unless told otherwise), twice as many wait in order, and
  * those beyond are refused; until Ctrl-C:
  *
  *   node hello-server.ts [PORT] [AT_ONCE]

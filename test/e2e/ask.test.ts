@@ -1,7 +1,7 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dial, sayHello, strangerMessenger } from '@filer/protocol';
+import { dial, sayHello, unauthenticatedMessenger } from '@filer/protocol';
 import type { DaemonProcess, Line, ProgramProcess } from '../support/programs.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { filesBelow, listOf, TestNetwork } from '../support/test-network.ts';
@@ -172,7 +172,7 @@ test('two connections of one accepted job do not bring twice what was shown', as
     identity,
   } as const;
   const open = async (): Promise<Hand> => {
-    const messenger = strangerMessenger(await dial({ ...endpoint, expect: String(status?.['id']) }));
+    const messenger = unauthenticatedMessenger(await dial({ ...endpoint, expect: String(status?.['id']) }));
     await sayHello(messenger, helloOf(id, { purpose: 'transfer', membership }));
     return new Hand(messenger);
   };

@@ -11,7 +11,7 @@ import {
   parseHostPort,
   sayHello,
   Session,
-  strangerMessenger,
+  unauthenticatedMessenger,
 } from '@filer/protocol';
 import { FileDigests } from '@filer/transfer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -153,7 +153,7 @@ test('who asks about what another one delivered, or about other files, learns no
     identity: stranger.identity,
     expect: network.daemon('carol').id,
   });
-  const messenger = strangerMessenger(dialled);
+  const messenger = unauthenticatedMessenger(dialled);
   const { membership } = stranger;
   await sayHello(messenger, helloOf(stranger.network, { role: 'command', membership }));
   const session = new Session(messenger);

@@ -11,7 +11,7 @@ import {
   parseOffer,
   sayHello,
   signPeerRecord,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Hello,
   type Link,
   type Listener,
@@ -100,7 +100,7 @@ class HandMade implements AsyncDisposable {
   async open(port: number, id: string, hello: Partial<Hello>): Promise<Messenger> {
     const { identity, network, membership } = this.member;
     const endpoint = { transport: 'tls', host: '127.0.0.1', port, identity, expect: id } as const;
-    const messenger = strangerMessenger(await dial(endpoint));
+    const messenger = unauthenticatedMessenger(await dial(endpoint));
     await sayHello(messenger, helloOf(network, { purpose: 'transfer', membership, ...hello }));
     return messenger;
   }

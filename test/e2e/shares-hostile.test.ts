@@ -6,7 +6,7 @@ import {
   encodeFrame,
   parseHostPort,
   sayHello,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Messenger,
   type Purpose,
 } from '@filer/protocol';
@@ -48,7 +48,7 @@ async function connect(purpose: Purpose): Promise<Messenger> {
   const bob = network.daemon('bob');
   const { host, port } = parseHostPort(bob.listen);
   const link = await dial({ transport: 'tls', host, port, identity: mallory.identity, expect: bob.id });
-  const messenger = strangerMessenger(link);
+  const messenger = unauthenticatedMessenger(link);
   const { membership } = mallory;
   await sayHello(messenger, helloOf(mallory.network, { role: 'command', purpose, membership }));
   return messenger;

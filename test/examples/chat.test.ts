@@ -12,8 +12,8 @@ async function chat(open = start): Promise<readonly [Example, Example]> {
 }
 
 const SIDES = [
-  ['the one who listened', 0],
-  ['the one who connected', 1],
+  ['the listener', 0],
+  ['the dialler', 1],
 ] as const;
 
 describe.each(SIDES)('%s leaves', (_, index) => {

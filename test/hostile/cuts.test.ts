@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { dialOver, sayHello, strangerMessenger, type Hello } from '@filer/protocol';
+import { dialOver, sayHello, unauthenticatedMessenger, type Hello } from '@filer/protocol';
 import { processShares } from '../../packages/protocol/src/fairness/process-shares.ts';
 import { until } from '../support/in-process.ts';
 import { NetworkHere } from '../support/network-here.ts';
@@ -38,7 +38,7 @@ test('a connection that is cut or reset in the middle of a message, whatever the
     for (const [index, frame] of frames.entries()) {
       const raw = connect({ host: to.host, port: to.port });
       const link = await dialOver(raw, { identity: mallory.identity, expect: to.id, where: 'the target' });
-      await sayHello(strangerMessenger(link), helloOf(mallory.network, hello));
+      await sayHello(unauthenticatedMessenger(link), helloOf(mallory.network, hello));
       const cut = CUTS[index % CUTS.length]?.(frame) ?? 0;
       await new Promise<void>((resolve) => link.socket.write(frame.subarray(0, cut), () => resolve()));
       // An end, or a reset: what the other side has not read yet is gone.

@@ -11,7 +11,7 @@ import {
   Messenger,
   readHello,
   Session,
-  STRANGER_OPTIONS,
+  UNAUTHENTICATED_OPTIONS,
   type AcceptedLink,
 } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -145,7 +145,7 @@ const drips = authenticated(({ socket }) => {
 
 /** A server whose directory has another page forever. */
 async function pages({ socket, peerId }: AcceptedLink): Promise<void> {
-  const messenger = new Messenger(socket, { ...STRANGER_OPTIONS, peerId });
+  const messenger = new Messenger(socket, { ...UNAUTHENTICATED_OPTIONS, peerId });
   try {
     const { hello, version, welcome } = await readHello(messenger);
     const { network: id, removals } = hello;

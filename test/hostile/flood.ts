@@ -14,7 +14,7 @@ import {
   loadIdentity,
   parseMembership,
   sayHello,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Identity,
   type Messenger,
 } from '@filer/protocol';
@@ -23,7 +23,7 @@ import { clientHello, connectBare } from './key-updates.ts';
 interface Target {
   readonly host: string;
   readonly port: number;
-  /** The id of the one who listens. */
+  /** The id of the listener. */
   readonly id: string;
   readonly network: string;
   /** A member's home. */
@@ -53,7 +53,7 @@ async function keep(
       tried++;
       const { host, port, id } = target;
       const link = await dial({ transport: 'tls', host, port, identity, expect: id });
-      const messenger = strangerMessenger(link);
+      const messenger = unauthenticatedMessenger(link);
       await sayHello(messenger, {
         versions: [1],
         features: [],

@@ -12,7 +12,7 @@ import {
   loadIdentity,
   Messenger,
   readHello,
-  STRANGER_OPTIONS,
+  UNAUTHENTICATED_OPTIONS,
   type AcceptedLink,
   type Identity,
   type Listener,
@@ -160,7 +160,7 @@ export class EvilServer implements AsyncDisposable {
 
 /** Never rejects: a client may go away. */
 async function pourOver(link: AcceptedLink, { id }: Identity): Promise<void> {
-  const messenger = new Messenger(link.socket, { ...STRANGER_OPTIONS, peerId: link.peerId });
+  const messenger = new Messenger(link.socket, { ...UNAUTHENTICATED_OPTIONS, peerId: link.peerId });
   const frame = POURED[randomInt(POURED.length)] ?? Buffer.alloc(0);
   const block = Buffer.concat(
     Array.from({ length: Math.max(1, Math.floor(65_536 / frame.length)) }, () => frame),

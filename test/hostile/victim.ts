@@ -16,7 +16,7 @@ import {
   parseMembership,
   sayHello,
   Session,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Identity,
   type Membership,
 } from '@filer/protocol';
@@ -183,7 +183,7 @@ export class Victim implements AsyncDisposable {
     try {
       const socket = connect({ host: '127.0.0.1', port, localAddress });
       const link = await dialOver(socket, { identity, expect: id, where: 'the victim' });
-      const messenger = strangerMessenger(link);
+      const messenger = unauthenticatedMessenger(link);
       await sayHello(messenger, helloOf(membership.network, { role: 'command', membership }));
       const session = new Session(messenger);
       await session.request({ type: 'removals-get', after: '0' });

@@ -107,7 +107,7 @@ test('beyond the space the oldest files of the machine with most go, and not ano
   expect(await store.attachments.amount('bytes')).toBe(800);
 });
 
-test('files that come now are not removed under the one who brings them', async () => {
+test('files that come now are not removed while their machine sends them', async () => {
   for (let seq = 1; seq <= 6; seq++) await came(ANNA, seq, 200);
   busy.add(1);
   await room.sweep();

@@ -78,7 +78,7 @@ describe('the directory in pages', () => {
     expect((await Directory.open(registry, 0)).seq).toBe(1_002);
   });
 
-  test('the one who reads from any earlier position ends with what the others know', async () => {
+  test('a client that reads from any earlier position ends with what the others know', async () => {
     const network = new PaperNetwork();
     const directory = await Directory.open(await freshRegistry(network), 0);
     const peers = Array.from({ length: 5 }, () => createKeyPair());

@@ -2,7 +2,7 @@ import { NO_EVENTS } from '@filer/program';
 import { FilerError } from '@filer/protocol';
 import { expect, test } from 'vitest';
 import { freshStore } from '../support/fresh-store.ts';
-import type { LatenessEvent } from '../../apps/ip-server/src/reports/expectations.ts';
+import type { ScheduleEvent } from '../../apps/ip-server/src/reports/expectations.ts';
 import { ReportMonitor } from '../../apps/ip-server/src/reports/report-monitor.ts';
 import { SteadyClock } from '../../apps/ip-server/src/reports/steady-clock.ts';
 import { NO_EFFECTS, type Effects } from '../../apps/ip-server/src/store/effects.ts';
@@ -30,7 +30,7 @@ test('what cannot be stored is not said, and is found again once it can be', asy
       settleMs: 0,
       isMember: () => true,
       alarmsOf: () => NO_EFFECTS,
-      onRaised: (events: readonly LatenessEvent[]) => said.push(...events.map(({ event }) => event)),
+      onRaised: (events: readonly ScheduleEvent[]) => said.push(...events.map(({ event }) => event)),
       onProblem: (problem) => problems.push(problem?.code),
     },
     [],

@@ -9,7 +9,7 @@ import {
   MAX_HELLO_BYTES,
   sayHello,
   Session,
-  strangerMessenger,
+  unauthenticatedMessenger,
 } from '@filer/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { contract } from '../../apps/ip-server/src/api/contract.ts';
@@ -61,7 +61,7 @@ describe('bytes that are not our protocol', () => {
   test('a machine that only wants to join cannot send a large document', async () => {
     const { host, port } = server;
     const identity = await createIdentity();
-    const messenger = strangerMessenger(
+    const messenger = unauthenticatedMessenger(
       await dial({ transport: 'tls', host, port, identity, expect: server.id }),
     );
     await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
@@ -75,7 +75,7 @@ describe('bytes that are not our protocol', () => {
     const { host, port } = server;
     const identity = await createIdentity();
     const link = await dial({ transport: 'tls', host, port, identity, expect: server.id });
-    const messenger = strangerMessenger(link);
+    const messenger = unauthenticatedMessenger(link);
     await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
     const session = new Session(messenger);
     const content = Buffer.alloc(10_000, '[');
@@ -89,7 +89,7 @@ describe('bytes that are not our protocol', () => {
     const { host, port } = server;
     const identity = await createIdentity();
     const link = await dial({ transport: 'tls', host, port, identity, expect: server.id });
-    const messenger = strangerMessenger(link);
+    const messenger = unauthenticatedMessenger(link);
     const welcome = await sayHello(messenger, helloOf(honest.network, { role: 'join' }));
     const session = new Session(messenger);
     for (let n = 0; n < 7; n++) await session.request({ type: 'peers' }).catch(() => undefined);
@@ -144,7 +144,7 @@ describe('bytes that are not our protocol', () => {
   ])('%s over TLS is answered with one error, and closed', async (_, bytes, code) => {
     const { host, port, id } = honest.server;
     const link = await dial({ transport: 'tls', host, port, identity: await createIdentity(), expect: id });
-    const messenger = strangerMessenger(link);
+    const messenger = unauthenticatedMessenger(link);
     messenger.post(bytes);
     const answers = [];
     for await (const { header } of messenger) answers.push(header);

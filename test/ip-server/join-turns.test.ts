@@ -1,4 +1,4 @@
-import { createIdentity, dial, sayHello, strangerMessenger } from '@filer/protocol';
+import { createIdentity, dial, sayHello, unauthenticatedMessenger } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { JoinTurns } from '../../apps/ip-server/src/network/join-turns.ts';
 import { NetworkHere } from '../support/network-here.ts';
@@ -66,7 +66,7 @@ test('30 machines that join at the same time from one address all succeed, besid
     identity: await createIdentity(),
     expect: server.id,
   } as const;
-  const silent = strangerMessenger(await dial(endpoint));
+  const silent = unauthenticatedMessenger(await dial(endpoint));
   await sayHello(silent, helloOf(id, { role: 'join' }));
   const names = Array.from({ length: 29 }, (_, index) => `m${index + 1}`);
   const joined = Promise.all(names.map((name) => TestMember.join(link, name)));

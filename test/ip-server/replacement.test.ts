@@ -55,7 +55,7 @@ describe('a replacement server', () => {
     ).toBe(true);
   });
 
-  test("refuses the one who shows no membership, another's, or one of another network", async () => {
+  test("refuses a machine that shows no membership, another's, or one of another network", async () => {
     const eve = memberOf('eve');
     const foreign = { hello: { membership: new PaperNetwork().membership('eve', eve.identity) } };
     const others = { hello: { membership: memberOf('dora').membership } };

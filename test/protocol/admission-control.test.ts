@@ -126,7 +126,7 @@ test('neighbouring IPv6 networks of 64 bits are two addresses', () => {
   admission.close();
 });
 
-test('the one who leaves gives its place back', () => {
+test('a connection that ends gives its place back', () => {
   const admission = new AdmissionControl({ maxUnauthenticatedPerAddress: 2 });
   const [first, second] = many(2, '198.51.100.7', admission);
   first?.emit('close');

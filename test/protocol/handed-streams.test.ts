@@ -12,7 +12,7 @@ import {
   FilerError,
   listen,
   Messenger,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type AcceptedLink,
   type Listener,
   type ListenOptions,
@@ -84,7 +84,7 @@ test.each([
   await open();
   const [near, far] = await pair();
   listener.accept(far, 'relay');
-  const dialled = strangerMessenger(await dialOver(near, towards), 'transfer');
+  const dialled = unauthenticatedMessenger(await dialOver(near, towards), 'transfer');
   const link = await accepted;
   link.admit();
   const { socket, peerId, remote } = link;
@@ -123,7 +123,7 @@ test('a stream on which nothing comes ends with the time, or with the signal', a
   expect([near.destroyed, other.destroyed]).toEqual([true, true]);
 });
 
-test('a handed stream that proves no key in time is destroyed and told, as any other', async () => {
+test('a handed stream that proves no key in time is destroyed and reported, like every connection', async () => {
   await open({ authenticationMs: 20 });
   const told = refusal();
   const [, far] = duplexPair();

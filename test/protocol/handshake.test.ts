@@ -12,8 +12,8 @@ import {
   sayHello,
   Server,
   Session,
-  STRANGER_OPTIONS,
-  strangerMessenger,
+  UNAUTHENTICATED_OPTIONS,
+  unauthenticatedMessenger,
   type Welcome,
 } from '@filer/protocol';
 import { Client } from '@filer/sockets';
@@ -65,7 +65,7 @@ class Door extends Server {
 async function opened(authenticationMs = 10_000) {
   const door = await new Door().open(
     { transport: 'tls', host: '127.0.0.1', port: 0, identity: ours },
-    { messenger: STRANGER_OPTIONS, authenticationMs },
+    { messenger: UNAUTHENTICATED_OPTIONS, authenticationMs },
   );
   const port = 'port' in door.addr ? door.addr.port : 0;
   const endpoint: Endpoint = { transport: 'tls', host: '127.0.0.1', port, identity: theirs, expect: ours.id };
@@ -74,7 +74,7 @@ async function opened(authenticationMs = 10_000) {
 
 test('hello is answered by welcome, and both sides then serve each other', async () => {
   await using place = await opened();
-  const messenger = strangerMessenger(await dial(place.endpoint));
+  const messenger = unauthenticatedMessenger(await dial(place.endpoint));
   const welcome = await sayHello(messenger, { ...HELLO, role: 'daemon', incarnation: '7.0123456789abcdef' });
   expect(welcome).toEqual(WELCOME);
   expect(place.door.hellos).toEqual([{ ...HELLO, role: 'daemon', incarnation: '7.0123456789abcdef' }]);
@@ -87,13 +87,13 @@ test('hello is answered by welcome, and both sides then serve each other', async
 test('who is not admitted in time is told so', async () => {
   await using place = await opened(100);
   place.door.keepsWaiting = true;
-  const messenger = strangerMessenger(await dial(place.endpoint));
+  const messenger = unauthenticatedMessenger(await dial(place.endpoint));
   expect(await failureOf(sayHello(messenger, HELLO))).toMatchObject({ code: 'timed-out' });
 });
 
 test('a message that no session needs is refused from its prefix', async () => {
   await using place = await opened();
-  const messenger = strangerMessenger(await dial(place.endpoint));
+  const messenger = unauthenticatedMessenger(await dial(place.endpoint));
   await sayHello(messenger, HELLO);
   const session = new Session(messenger);
   const asked = session.request({ type: 'large' }, Buffer.alloc((1 << 19) + 1));
@@ -103,7 +103,7 @@ test('a message that no session needs is refused from its prefix', async () => {
 test('what follows the welcome at once is taken, although it is large', async () => {
   await using place = await opened();
   place.door.pages = 4;
-  const messenger = strangerMessenger(await dial(place.endpoint));
+  const messenger = unauthenticatedMessenger(await dial(place.endpoint));
   await sayHello(messenger, HELLO);
   for (let page = 0; page < 4; page++) expect((await nextOf(messenger)).content).toHaveLength(256 * 1024);
   await messenger.close();
@@ -112,7 +112,7 @@ test('what follows the welcome at once is taken, although it is large', async ()
 test('a refusal reaches the dialler with its code and words', async () => {
   await using place = await opened();
   place.door.refuse = new FilerError('removed', 'this peer was removed: ask for a new invite');
-  const messenger = strangerMessenger(await dial(place.endpoint));
+  const messenger = unauthenticatedMessenger(await dial(place.endpoint));
   const error = await failureOf(sayHello(messenger, HELLO));
   expect(error.code).toBe('removed');
   expect(error.message).toContain('"this peer was removed: ask for a new invite"');
@@ -153,7 +153,7 @@ describe('the accepter refuses', () => {
     ],
   ])('%s with one error message', async (_, header, content, code) => {
     await using place = await opened();
-    const messenger = strangerMessenger(await dial(place.endpoint));
+    const messenger = unauthenticatedMessenger(await dial(place.endpoint));
     const sending = messenger.send(header, Buffer.from(content)).catch(() => undefined);
     const answer = await nextOf(messenger);
     expect(answer.header).toMatchObject({ type: 'error', code });
@@ -166,7 +166,7 @@ describe('the accepter refuses', () => {
   test('silence, when its time is over', async () => {
     await using place = await opened();
     place.door.helloMs = 100;
-    const messenger = strangerMessenger(await dial(place.endpoint));
+    const messenger = unauthenticatedMessenger(await dial(place.endpoint));
     await messenger.closed;
     await until(() => place.door.refusals.length === 1);
     expect(place.door.refusals).toEqual(['timed-out']);
@@ -191,7 +191,7 @@ test('other connections are served while one is being refused', async () => {
   const client = new Client();
   const bad = await client.addConnection(place.endpoint);
   await bad.send({ type: 'nonsense' });
-  const good = strangerMessenger(await dial(place.endpoint));
+  const good = unauthenticatedMessenger(await dial(place.endpoint));
   await sayHello(good, HELLO);
   await bad.closed;
   expect(good.open).toBe(true);

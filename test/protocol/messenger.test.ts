@@ -135,7 +135,7 @@ test('a messenger on a socket that is gone already is closed', async () => {
   expect(await types(late)).toEqual([]);
 });
 
-test('destroying gives its reason to the one who waits', async () => {
+test('destroying gives its reason to the reader that waits', async () => {
   await using pair = await connect(TCP);
   const reason = new FilerError('removed', 'this peer was removed');
   const sending = pair.near.send({ type: 'a' }, Buffer.alloc(16 * 1024 * 1024));

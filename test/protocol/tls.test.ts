@@ -20,7 +20,7 @@ import { gone, until } from './wires.ts';
 const run = promisify(execFile);
 const [ours, theirs, other] = await Promise.all([createIdentity(), createIdentity(), createIdentity()]);
 
-/** Counts what reaches the application, and welcomes the one who says something. */
+/** Counts what reaches the application, and welcomes a peer that says something. */
 class Counting extends Server {
   bytes = 0;
   met: string[] = [];

@@ -185,7 +185,7 @@ describe.concurrent.each(WIRES)('$name', (wire) => {
     expect(await Promise.all([exchange(pair.near), exchange(pair.far)])).toEqual([32 * MiB, 32 * MiB]);
   });
 
-  test('the one who does not wait for a peer that does not read loses it as too slow', async () => {
+  test('a sender that does not wait for a peer that does not read loses it as too slow', async () => {
     await using pair = await connect(wire, { near: { maxQueuedBytes: MiB } });
     const sends: Promise<unknown>[] = [];
     while (pair.near.open) {
@@ -311,7 +311,7 @@ describe.concurrent.each(WIRES)('$name', (wire) => {
     const left = free.transport === 'unix' ? (await failureOf(dial(free))).code : 'connect-failed';
     expect(left).toBe('connect-failed');
 
-    const link = await dial(endpoint); // the listener serves the one who comes next
+    const link = await dial(endpoint); // the listener serves the next connection
     void next.then(({ socket }) => socket.on('error', () => undefined));
     link.socket.destroy();
     await listener.close();

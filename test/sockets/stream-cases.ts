@@ -24,7 +24,7 @@ export function streamCases(wire: Wire): void {
     return { service, endpoint: wire.towards(place, service) };
   };
 
-  test('half-close: the one who has ended its half still gets every answer, and its end', async () => {
+  test('half-close: a side that has ended its half still gets every answer, and its end', async () => {
     const { service, endpoint } = await open(async (stream) => {
       const question = await stream.readToEnd();
       await stream.write(Buffer.concat([question, Buffer.alloc(4 * MiB)]));

@@ -6,7 +6,7 @@ import {
   formatReport,
   parseStored,
   sayHello,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Attachment,
   type Message,
   type Messenger,
@@ -19,7 +19,7 @@ import { helloOf, type MemberConnection, type TestMember } from './test-member.t
 export async function transferConnection({ server, identity, network }: TestMember): Promise<Messenger> {
   const { host, port, id } = server;
   const link = await dial({ transport: 'tls', host, port, identity, expect: id });
-  const messenger = strangerMessenger(link);
+  const messenger = unauthenticatedMessenger(link);
   await sayHello(messenger, helloOf(network, { role: 'command', purpose: 'transfer' }));
   return messenger;
 }

@@ -9,7 +9,7 @@ import {
   parseJson,
   parseMembership,
   readHello,
-  STRANGER_OPTIONS,
+  UNAUTHENTICATED_OPTIONS,
   fieldsOf,
   type Listener,
   type Membership,
@@ -57,7 +57,7 @@ export class EvilPeer implements AsyncDisposable {
 
   /** Never rejects: whatever it does, the other side judges. */
   async serve(link: AcceptedLink, identity: Identity, membership: Membership): Promise<void> {
-    const messenger = new Messenger(link.socket, { ...STRANGER_OPTIONS, peerId: link.peerId });
+    const messenger = new Messenger(link.socket, { ...UNAUTHENTICATED_OPTIONS, peerId: link.peerId });
     try {
       const { hello, version, welcome } = await readHello(messenger);
       const { does } = this;

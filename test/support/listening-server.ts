@@ -5,7 +5,7 @@ import {
   Messenger,
   readHello,
   Session,
-  STRANGER_OPTIONS,
+  UNAUTHENTICATED_OPTIONS,
   unsupported,
   type AcceptedLink,
   type Hello,
@@ -55,7 +55,7 @@ export class ListeningServer implements AsyncDisposable {
 
   /** Never rejects: a client may go away. */
   async serve(link: AcceptedLink, { id }: Identity): Promise<void> {
-    const messenger = new Messenger(link.socket, { ...STRANGER_OPTIONS, peerId: link.peerId });
+    const messenger = new Messenger(link.socket, { ...UNAUTHENTICATED_OPTIONS, peerId: link.peerId });
     try {
       const { hello, version, welcome } = await readHello(messenger);
       const { network, removals } = hello;

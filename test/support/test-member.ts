@@ -25,7 +25,7 @@ import {
   sayHello,
   Session,
   signText,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type AnnouncedSchedule,
   type Broadcasted,
   type CollectAsked,
@@ -118,7 +118,7 @@ export class TestMember {
     const [address] = addresses;
     if (address === undefined) throw new Error('an invite has an address');
     const server = { ...address, id: grant.server };
-    const messenger = strangerMessenger(
+    const messenger = unauthenticatedMessenger(
       await dial({ transport: 'tls', ...address, identity, expect: grant.server }),
     );
     await sayHello(messenger, helloOf(grant.network, { role: 'join' }));
@@ -153,7 +153,7 @@ export class TestMember {
   async upload({ header, content }: Message): Promise<Messenger> {
     const { host, port, id } = this.server;
     const link = await dial({ transport: 'tls', host, port, identity: this.identity, expect: id });
-    const messenger = strangerMessenger(link);
+    const messenger = unauthenticatedMessenger(link);
     await sayHello(messenger, helloOf(this.network, { role: 'command', purpose: 'transfer' }));
     await messenger.send({ ...header, id: '1' }, content);
     const answer = await messenger[Symbol.asyncIterator]().next();
@@ -167,7 +167,7 @@ export class TestMember {
     const { role = 'daemon', subscribe = false } = options;
     const { host, port, id } = options.server ?? this.server;
     const link = await dial({ transport: 'tls', host, port, identity: this.identity, expect: id });
-    const messenger = strangerMessenger(link);
+    const messenger = unauthenticatedMessenger(link);
     const incarnation = role === 'daemon' ? (options.incarnation ?? this.nextIncarnation()) : undefined;
     const { removals } = options;
     const welcome = await sayHello(

@@ -5,7 +5,7 @@ import { withReceiver } from './by-hand.ts';
 const entry = { kind: 'file', size: 0, mtimeNs: '0', mode: 0o644 };
 const offer = { type: 'offer', id: 'o', job: 'job', complete: '1', files: '1', bytes: '0' };
 
-test('a transfer ends at the bound of what it tells of, whatever becomes of it', async () => {
+test('a transfer ends at the bound of what it tells of, whatever its outcome', async () => {
   const ends = await twoEnds();
   for (const told of [{ path: '../x' }, { path: 'a', kind: 'dir' }, { path: 'b', size: -1 }, { path: 'c' }]) {
     const { hand, outcome } = await withReceiver(ends, { policy: { maxEntries: 2 } });

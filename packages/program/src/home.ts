@@ -76,7 +76,7 @@ function foldersOf(program: ProgramName, env: Environment): UserFolders | undefi
 
 /**
  * Creates the folders that are missing (0700) and checks that they can be written. The inbox is left to
- * the one who receives files.
+ * the user who receives files.
  *
  * @throws FilerError `home-not-writable`, `no-space`
  */
@@ -94,7 +94,7 @@ export async function openHome(home: Home): Promise<void> {
 }
 
 /**
- * The folder of the control socket belongs to this user alone; a stranger who made it first in the
+ * The folder of the control socket belongs to this user alone; another user who made it first in the
  * temporary folder could pose as the daemon.
  *
  * @returns false when it does not exist

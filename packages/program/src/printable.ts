@@ -22,7 +22,7 @@ export function printable(text: string): string {
 
 /**
  * A text that we laid out ourselves: line breaks and styles pass, the rest is escaped. A second net, since
- * the one who puts a foreign string into such a text must have passed it through `printable`.
+ * whatever puts a foreign string into such a text must have passed it through `printable`.
  */
 export function printableLayout(text: string): string {
   return text

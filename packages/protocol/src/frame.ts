@@ -126,7 +126,7 @@ export class FrameDecoder {
     this.#maxContentBytes = limits.maxContentBytes ?? MAX_CONTENT_BYTES;
   }
 
-  /** Other limits from the next frame on: a stranger's `hello` is bounded tighter than a member's messages. */
+  /** Other limits from the next frame on: the `hello` of an unauthenticated peer is bounded tighter than a member's messages. */
   setLimits(limits: FrameLimits): void {
     this.#maxHeaderBytes = limits.maxHeaderBytes ?? MAX_HEADER_BYTES;
     this.#maxContentBytes = limits.maxContentBytes ?? MAX_CONTENT_BYTES;

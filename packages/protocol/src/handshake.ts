@@ -8,7 +8,7 @@ import {
   MAX_HELLO_BYTES,
   MAX_SESSION_CONTENT_BYTES,
   MAX_SESSION_UNREAD_BYTES,
-  MAX_STRANGER_UNREAD_BYTES,
+  MAX_UNAUTHENTICATED_UNREAD_BYTES,
   MAX_UNREAD_BYTES,
   TRANSFER_LIMITS,
 } from './limits.ts';
@@ -31,8 +31,8 @@ import {
 } from './removal-exchange.ts';
 import type { Link } from './transport/endpoint.ts';
 
-/** What is read of a stranger in one message. */
-export const STRANGER_LIMITS = {
+/** What is read of an unauthenticated peer in one message. */
+export const UNAUTHENTICATED_LIMITS = {
   maxHeaderBytes: MAX_HEADER_BYTES,
   maxContentBytes: MAX_HELLO_BYTES,
 } as const satisfies FrameLimits;
@@ -41,9 +41,9 @@ export const STRANGER_LIMITS = {
 export const SESSION_LIMITS = { maxContentBytes: MAX_SESSION_CONTENT_BYTES } as const satisfies FrameLimits;
 
 /** For the accepter's messenger: little is read, and no ping is answered, until the other side has been welcomed. */
-export const STRANGER_OPTIONS = {
-  limits: STRANGER_LIMITS,
-  maxUnreadBytes: MAX_STRANGER_UNREAD_BYTES,
+export const UNAUTHENTICATED_OPTIONS = {
+  limits: UNAUTHENTICATED_LIMITS,
+  maxUnreadBytes: MAX_UNAUTHENTICATED_UNREAD_BYTES,
 } as const satisfies MessengerOptions;
 
 /**
@@ -53,7 +53,7 @@ export const STRANGER_OPTIONS = {
  * @param peerName what people call it
  * @param keepAlive when its silence is noticed
  */
-export function strangerMessenger(
+export function unauthenticatedMessenger(
   link: Link,
   purpose: 'session' | 'transfer' = 'session',
   peerName?: string,
@@ -147,7 +147,7 @@ export async function readHello(
       version,
       welcome: async (welcome, limits = SESSION_LIMITS) => {
         messenger.setLimits(limits);
-        if (limits !== STRANGER_LIMITS) messenger.setMaxUnreadBytes(MAX_SESSION_UNREAD_BYTES);
+        if (limits !== UNAUTHENTICATED_LIMITS) messenger.setMaxUnreadBytes(MAX_SESSION_UNREAD_BYTES);
         messenger.startKeepAlive();
         const { header, content } = formatWelcome(
           { ...welcome, features: [...welcome.features, ...levels] },

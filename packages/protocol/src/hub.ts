@@ -172,7 +172,7 @@ export class Hub implements AsyncIterable<HubEvent> {
     }
   }
 
-  /** Tells the one who iterates, if anybody does. Resolves when the event was taken. */
+  /** Tells the iterator, if there is one. Resolves when the event was taken. */
   protected tell(event: HubEvent): Promise<void> {
     if (!this.#iterated) return Promise.resolve();
     return new Promise((resolve) => {

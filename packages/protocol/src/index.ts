@@ -22,9 +22,9 @@ export { Session, unsupported, type Handler, type Reply, type RequestOptions } f
 export {
   readHello,
   sayHello,
-  strangerMessenger,
-  STRANGER_LIMITS,
-  STRANGER_OPTIONS,
+  unauthenticatedMessenger,
+  UNAUTHENTICATED_LIMITS,
+  UNAUTHENTICATED_OPTIONS,
   type SayWelcome,
 } from './handshake.ts';
 export type { LeaveLedger } from './leave-exchange.ts';

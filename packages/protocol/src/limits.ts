@@ -45,7 +45,7 @@ export const GOT_EVERY_BYTES = 1 * MiB;
 /** Content of one received file is digested in blocks of this size, whatever the message size. */
 export const DIGEST_BLOCK_BYTES = 1 * MiB;
 
-/** Accept to authenticated, absolute: the one who has not said a valid `hello` by then is destroyed. */
+/** Accept to authenticated, absolute: a connection without a valid `hello` by then is destroyed. */
 export const AUTHENTICATION_MS = 10_000;
 
 /**
@@ -55,7 +55,7 @@ export const AUTHENTICATION_MS = 10_000;
 export const JOIN_TURN_MS = 2_000;
 export const JOIN_WAIT_MS = 8_000;
 
-/** Largest content of a message that is read from a stranger, in bytes; its header has the limit of all headers. */
+/** Largest content of a message that is read from an unauthenticated peer, in bytes; its header has the limit of all headers. */
 export const MAX_HELLO_BYTES = 64 * KiB;
 
 /** Connections that have not authenticated yet, in all. */
@@ -67,7 +67,7 @@ export const MAX_UNAUTHENTICATED = 256;
  */
 export const MAX_UNAUTHENTICATED_PER_ADDRESS = 32;
 
-/** The part of them that is kept for addresses from which a member came lately: a flood of strangers leaves it free. */
+/** The part of them that is kept for addresses from which a member came recently: a flood of unauthenticated peers leaves it free. */
 export const KNOWN_ADDRESS_SHARE = 0.25;
 
 /**
@@ -131,13 +131,13 @@ export const READ_PAUSE_MS = 0.15;
 export const WIRE_CHECK_MS = 250;
 
 /** All that is read on one connection before it is admitted, in bytes: to join takes two documents of `MAX_ENROL_BYTES`. */
-export const MAX_STRANGER_BYTES = 256 * KiB;
+export const MAX_UNAUTHENTICATED_BYTES = 256 * KiB;
 
 /** Received messages of one session that may wait, in bytes: two pages of a directory and what comes between. */
 export const MAX_SESSION_UNREAD_BYTES = 1 * MiB;
 
 /** The same for one who has not been admitted: the largest `hello` or `enrol`, and the next message behind it. */
-export const MAX_STRANGER_UNREAD_BYTES = 128 * KiB;
+export const MAX_UNAUTHENTICATED_UNREAD_BYTES = 128 * KiB;
 
 /**
  * Received messages that wait, of all connections of one machine: its transfers (`MAX_TRANSFERS_PER_PEER` times
@@ -295,7 +295,7 @@ export const ATTACHED_BYTES_PER_SECOND = 16 * MiB;
 /** What a connection for attachments costs beside them: a handshake, folders that are synced, rows. */
 export const UPLOAD_BYTES = 1 * MiB;
 
-/** Attachments of this size use up bytes and inodes of a disk alike: ext4 has one inode for each 16 KiB (mke2fs.conf). */
+/** Attachments of this size use up bytes and inodes of a disk at the same rate: ext4 has one inode for each 16 KiB (mke2fs.conf). */
 export const BYTES_PER_INODE = 16 * KiB;
 
 /** Schedules of one machine, and the list of them: each has a name of 32 characters and three numbers. */

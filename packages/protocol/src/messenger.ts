@@ -32,7 +32,7 @@ export interface MessengerOptions {
   /** Who is charged for the memory that this connection takes; undefined when no machine is charged. @default undefined */
   readonly holder?: string | undefined;
   /** All that is read before `chargeTo` says who is on the other side, in bytes; then the connection ends. @default Infinity */
-  readonly maxStrangerBytes?: number;
+  readonly maxUnauthenticatedBytes?: number;
   /** Where the socket's pieces come, instead of in its 'data' events. @default undefined */
   readonly reads?: ReusedReads | undefined;
   /** @default the frame's own limits */
@@ -94,7 +94,7 @@ export class Messenger implements AsyncIterable<Message> {
     this.addr = own ?? describeHostPort(remote ?? 'local', ++connections);
     this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
     this.#holder = options.holder;
-    this.#maxBytes = options.maxStrangerBytes ?? Infinity;
+    this.#maxBytes = options.maxUnauthenticatedBytes ?? Infinity;
     this.#reusesPieces = options.reads !== undefined;
     if (options.holder !== undefined) {
       this.#unread = new Held(processShares.unread, options.holder);
@@ -238,7 +238,7 @@ export class Messenger implements AsyncIterable<Message> {
   }
 
   /**
-   * Sends one message. The one who awaits it feels backpressure: it resolves when the bytes were handed to the
+   * Sends one message. Awaiting it gives backpressure: it resolves when the bytes were handed to the
    * operating system.
    *
    * @param content belongs to the messenger until the promise is settled

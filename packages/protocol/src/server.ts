@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, type ErrorCode } from './errors.ts';
 import { addressBlockOf } from './fairness/address-block.ts';
 import { SESSION_LIMITS } from './handshake.ts';
-import { MAX_STRANGER_BYTES, REFUSAL_DELAY_MS, TLS_MESSAGE_OVERHEAD_FACTOR } from './limits.ts';
+import { MAX_UNAUTHENTICATED_BYTES, REFUSAL_DELAY_MS, TLS_MESSAGE_OVERHEAD_FACTOR } from './limits.ts';
 import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Hello } from './messages/session.ts';
@@ -51,8 +51,8 @@ export class Server extends Hub {
         const { socket, peerId, remote } = link;
         // Anyone can make a key: until it is admitted, who comes is charged by address.
         const holder = peerId === undefined ? undefined : addressBlockOf(remote);
-        const maxStrangerBytes = peerId === undefined ? Infinity : MAX_STRANGER_BYTES;
-        const own = { peerId, holder, remote, maxStrangerBytes };
+        const maxUnauthenticatedBytes = peerId === undefined ? Infinity : MAX_UNAUTHENTICATED_BYTES;
+        const own = { peerId, holder, remote, maxUnauthenticatedBytes };
         const messenger = new Messenger(socket, { ...options.messenger, ...own });
         link.onExpired((reason) => messenger.reject(reason));
         this.#links.set(messenger, link);
@@ -100,7 +100,7 @@ export class Server extends Hub {
 
   /**
    * Levels the lists of removals with a dialler that has shown that it is a member. What it sends is charged to it; its
-   * time and its place are those of a stranger until it is admitted.
+   * time and its place are those of an unauthenticated peer until it is admitted.
    *
    * @throws FilerError as `levelRemovals`
    */
@@ -130,7 +130,7 @@ export class Server extends Hub {
     }
   }
 
-  /** Ends the time that a stranger has to prove itself: for those who override `serve`. */
+  /** Ends the time that an unauthenticated peer has to prove itself: for those who override `serve`. */
   protected admit(messenger: Messenger): void {
     this.#links.get(messenger)?.admit();
     if (messenger.peerId !== undefined) messenger.chargeTo(messenger.peerId);

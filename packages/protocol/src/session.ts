@@ -47,7 +47,7 @@ export class Session {
   readonly messenger: Messenger;
   /**
    * Resolves when the connection is gone: undefined after an orderly end, else the reason. Rejects only with a bug
-   * of a handler, which ends the program of the one who does not expect it.
+   * of a handler, which ends a program that does not expect it.
    */
   readonly closed: Promise<FilerError | undefined>;
   readonly #pending = new Map<string, Pending>();
@@ -193,7 +193,7 @@ export class Session {
     try {
       for await (const message of this.#requests.messages) await this.#serve(message);
     } catch (error) {
-      // A bug of ours: `closed` rejects with it, and the one who does not expect that ends loudly.
+      // A bug of ours: `closed` rejects with it, and a program that does not expect that ends loudly.
       this.messenger.destroy(new FilerError('internal', 'a handler failed', { cause: error }));
       throw error;
     } finally {

@@ -49,7 +49,7 @@ export async function* readFilePieces(path: string, part: FilePart): AsyncGenera
   }
 }
 
-/** Failures of the file are told as such; those of the one who takes the pieces are not ours to name. */
+/** Failures of the file are told as such; those of the consumer of the pieces are passed on unchanged. */
 async function nextOf(
   pieces: AsyncIterator<Buffer>,
   path: string,

@@ -30,7 +30,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
 
   readonly #unread = new ByteQueue();
   #drain: DrainWaiters | undefined;
-  /** The one who waits for more bytes. */
+  /** The reader that waits for more bytes. */
   #reader:
     { readonly resolve: (more: boolean) => void; readonly reject: (error: unknown) => void } | undefined;
   #reading = false;
@@ -153,7 +153,7 @@ export class SocketStream implements AsyncIterable<Buffer>, AsyncDisposable {
   }
 
   /**
-   * Writes; the one who awaits it feels backpressure: it resolves when there is room for more.
+   * Writes; awaiting it gives backpressure: it resolves when there is room for more.
    *
    * @param bytes belong to the stream from here on; text is written as UTF-8
    * @throws FilerError why the connection broke, `connection-closed` when it was closed or ended

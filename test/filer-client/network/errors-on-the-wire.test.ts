@@ -4,7 +4,7 @@ import {
   dial,
   encodeFrame,
   helloMessage,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Hello,
   type Identity,
 } from '@filer/protocol';
@@ -145,7 +145,7 @@ async function observed({ at, by, hello, first, says = [] }: Case): Promise<obje
   const identity = by === undefined ? member.identity : stranger;
   const { host, port, id } = at === 'bob' ? bob : member.server;
   const link = await dial({ transport: 'tls', host, port, identity, expect: id });
-  const messenger = strangerMessenger(link, hello?.purpose);
+  const messenger = unauthenticatedMessenger(link, hello?.purpose);
   const membership = member.membership;
   const honest = helloMessage.format(helloOf(member.network, { role: 'command', membership, ...hello }));
   const opening: Said = { header: { ...honest.header, id: '0' } };

@@ -46,7 +46,7 @@ function left(own: OwnDeliveries, ...found: Found[]): string[] {
 }
 
 test('the copy of a file that was shipped is left out with its folder, which is named', () => {
-  store.note(watch.id, [file('sub/a', 1)], []);
+  store.files.note(watch.id, [file('sub/a', 1)], []);
   const { own, problems } = open();
 
   expect(left(own, file('sub/a', 1), file('inbox/anna/nas/sub/a', 2))).toEqual(['sub/a']);
@@ -56,7 +56,7 @@ test('the copy of a file that was shipped is left out with its folder, which is 
 });
 
 test('a copy is recognised below whatever folder a recipient has named', () => {
-  store.note(watch.id, [file('a', 1)], []);
+  store.files.note(watch.id, [file('a', 1)], []);
   store.notePlace(watch.id, 'in/2026-01-31/nas');
 
   expect(left(open().own, file('bob/in/2026-01-31/nas/a', 2), file('bob/in/2026-01-30/nas/a', 2))).toEqual([
@@ -65,7 +65,7 @@ test('a copy is recognised below whatever folder a recipient has named', () => {
 });
 
 test('a folder that has the path of a copy and files of its own is shipped', () => {
-  store.note(watch.id, [file('a', 1), folder('sub')], []);
+  store.files.note(watch.id, [file('a', 1), folder('sub')], []);
   const found = [
     file('anna/nas/b', 2),
     file('anna/nas/a', 3, 2_000_000_000_000),
@@ -84,19 +84,19 @@ test('folders alone go round once', () => {
 });
 
 test('where files are put away once delivered, copies of those are left out', () => {
-  store.note(watch.id, [file('a', 1)], ['peer']);
-  store.wasPutAway(watch.id, file('a', 1));
+  store.files.note(watch.id, [file('a', 1)], ['peer']);
+  store.files.wasPutAway(watch.id, file('a', 1));
   store.notePlace(watch.id, 'in/nas');
 
   expect(left(open().own, file('bob/in/nas/a', 2), file('anna/nas/a', 3))).toEqual([]);
   expect(left(open().own, file('a', 4))).toEqual(['a']);
   store.remove(watch.id);
-  expect(store.shippedVersions(watch.id, 'a')).toEqual([]);
+  expect(store.files.shippedVersions(watch.id, 'a')).toEqual([]);
 });
 
 test.each([false, true])('no word of a recipient makes files of the user a copy', (isPutAway) => {
-  store.note(watch.id, [file('a', 1)], []);
-  if (isPutAway) store.wasPutAway(watch.id, file('a', 1));
+  store.files.note(watch.id, [file('a', 1)], []);
+  if (isPutAway) store.files.wasPutAway(watch.id, file('a', 1));
   for (const place of ['work/nas', 'nas/nas', 'work']) store.notePlace(watch.id, place);
   const found = [
     folder('work'),

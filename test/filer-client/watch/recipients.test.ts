@@ -105,7 +105,7 @@ test('with --delete-after a file stays when one of its recipients was removed, a
   expect(String(reason)).toContain('erik');
   expect(String(reason)).toContain('add it again');
 
-  // The one who is to have it now says so, and it goes.
+  // The new recipient says so, and it goes.
   await anna.ask('watch', 'remove', 'removed', '--yes');
   await anna.ask(
     'watch',
@@ -171,7 +171,7 @@ test('what was shipped is not shipped again when its disk was away, and is forgo
   await comes('bob', 'disk', 'mounted', 'c');
   const { id } = await watchOf('disk');
   const noted = (): string[] =>
-    withStore((watches) => watches.page(Number(id), '', 100).map(({ path }) => path));
+    withStore((watches) => watches.files.page(Number(id), '', 100).map(({ path }) => path));
   await until(
     () => Promise.resolve(noted()),
     (paths) => paths.includes('mounted/c'),
@@ -194,7 +194,7 @@ test('a watch remembers a limited number of files of a folder that another progr
   for (const name of ['a', 'b', 'c']) await writeFile(join(folder, name), name);
   const { id } = await watchOf('emptied');
   const noted = (): string[] =>
-    withStore((watches) => watches.page(Number(id), '', 100).map(({ path }) => path));
+    withStore((watches) => watches.files.page(Number(id), '', 100).map(({ path }) => path));
   await until(
     () => watchOf('emptied'),
     ({ shipped, waiting }) => shipped === 3 && waiting === 0,
@@ -217,7 +217,7 @@ test('a file that a killed daemon left aside gets its name again when its watch 
   const names = places.map((folder) => asideName(join(folder, 'file')));
   for (const { aside } of names) await writeFile(aside, 'x');
   withStore((watches) => {
-    names.forEach((name, n) => watches.noteAsides(Number(ids[n]?.['id']), [name]));
+    names.forEach((name, n) => watches.files.noteAsides(Number(ids[n]?.['id']), [name]));
     watches.remove(Number(ids[1]?.['id'])); // as one whose file could not get its name then
   });
   const listed = (n: number): string[] => readdirSync(places[n] ?? '');
@@ -227,6 +227,6 @@ test('a file that a killed daemon left aside gets its name again when its watch 
 
   anna = await (await network.start(network.home('anna'))).connected();
   expect(listed(1)).toEqual(['file']);
-  expect(withStore((watches) => watches.asides())).toEqual([]);
+  expect(withStore((watches) => watches.files.asides())).toEqual([]);
   await comes('bob', 'aside-three', 'file');
 });

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { FilerError, type ErrorCode } from '@filer/protocol';
 import { createLogger, type Database, type Logger } from '@filer/program';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
@@ -112,45 +112,38 @@ test('who refuses for weeks while files change is asked with one job, which brin
       ship({ member: stores, jobs }, watch, OPTIONS, { recipients: [bob], lost: [] }, found(`${round}-${n}`));
     await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
     await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
-    expect(stores.watches.failed(watch.id).length).toBe(1);
+    expect(stores.watches.deliveries.failed(watch.id).length).toBe(1);
   }
 
   ends = { state: 'delivered', code: undefined };
-  const [last] = stores.watches.failed(watch.id);
+  const [last] = stores.watches.deliveries.failed(watch.id);
   expect(stores.jobFiles.page(last?.job ?? '', '', 1_000).length).toBe(100);
   await accounts.settle((nowMs += 10_000_000), new AbortController().signal);
-  expect(stores.watches.failed(watch.id)).toEqual([]);
-  expect(stores.watches.ended(watch.id).map(({ job }) => job)).toEqual([last?.job]);
+  expect(stores.watches.deliveries.failed(watch.id)).toEqual([]);
+  expect(stores.watches.deliveries.ended(watch.id).map(({ job }) => job)).toEqual([last?.job]);
 });
 
 test('each end of a delivery that failed is noted, not the first alone', async () => {
   ends = { state: 'failed', code: 'partial' };
   ship({ member: stores, jobs }, watch, OPTIONS, { recipients: [bob], lost: [] }, found('a'));
-  const [first] = stores.watches.ended(watch.id);
+  const [first] = stores.watches.deliveries.ended(watch.id);
   if (first === undefined) throw new Error('none has ended');
-  stores.watches.noteEnd(watch.id, first, 1);
-  expect(stores.watches.ended(watch.id)).toEqual([]);
+  stores.watches.deliveries.noteEnd(watch.id, first, 1);
+  expect(stores.watches.deliveries.ended(watch.id)).toEqual([]);
   jobs.retry(first.job);
-  expect(stores.watches.ended(watch.id).map(({ job }) => job)).toEqual([first.job]);
+  expect(stores.watches.deliveries.ended(watch.id).map(({ job }) => job)).toEqual([first.job]);
 });
 
 test('what is owed is not gone through again and again while no one signs for it', async () => {
-  let asked = 0;
-  class CountedStore extends WatchStore {
-    override settled(...args: Parameters<WatchStore['settled']>): ReturnType<WatchStore['settled']> {
-      asked++;
-      return super.settled(...args);
-    }
-  }
-  const watches = new CountedStore(database);
+  const settled = vi.spyOn(stores.watches.files, 'settled');
   const options = { ...OPTIONS, deleteAfter: true };
-  const parts = { member: { ...stores, watches, directory: { byId: () => bob } }, jobs, log };
+  const parts = { member: { ...stores, directory: { byId: () => bob } }, jobs, log };
   const accounts = new Accounts(parts, watch, options);
   ends = { state: 'queued', code: 'peer-unreachable' };
   ship({ member: stores, jobs }, watch, options, { recipients: [bob], lost: [] }, found('a'));
   for (let nowMs = 0; nowMs < 10_000_000; nowMs += 1_000_000)
     await accounts.settle(nowMs, new AbortController().signal);
-  expect(asked).toBe(1);
+  expect(settled).toHaveBeenCalledTimes(1);
 });
 
 test('a watch fails only while a file that failed is there as it was; one that comes back as it was is new', async () => {
@@ -166,7 +159,7 @@ test('a watch fails only while a file that failed is there as it was; one that c
   const files = await Promise.all(['good', 'removed', 'changed'].map(seen));
   ends = { state: 'failed', code: 'partial' };
   ship({ member: stores, jobs }, own, OPTIONS, { recipients: [bob], lost: [] }, files);
-  const [delivery] = stores.watches.failed(own.id);
+  const [delivery] = stores.watches.deliveries.failed(own.id);
   const failures = ['removed', 'changed'].map((name) => {
     return { path: join(folder, name), code: 'name-refused' as const, message: 'no' };
   });
@@ -180,7 +173,7 @@ test('a watch fails only while a file that failed is there as it was; one that c
   );
   const failed = async (nowMs: number): Promise<number> => {
     await accounts.settle(nowMs, new AbortController().signal);
-    return stores.watches.failed(own.id).length;
+    return stores.watches.deliveries.failed(own.id).length;
   };
 
   expect(await failed(10_000)).toBe(1);
@@ -188,5 +181,5 @@ test('a watch fails only while a file that failed is there as it was; one that c
   expect(await failed(20_000)).toBe(1);
   await writeFile(join(folder, 'changed'), 'something else');
   expect(await failed(30_000)).toBe(0);
-  expect(stores.watches.unknown(own.id, files).map(({ path }) => path)).toEqual(['removed', 'changed']);
+  expect(stores.watches.files.unknown(own.id, files).map(({ path }) => path)).toEqual(['removed', 'changed']);
 });

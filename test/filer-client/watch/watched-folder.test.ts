@@ -25,8 +25,8 @@ beforeAll(async () => {
   network = await TestNetwork.open();
   await network.join('anna');
   member = await Member.open(resolveHome('filer-client', { FILER_HOME: network.home('anna') }));
-  const unknown = member.watches.unknown.bind(member.watches);
-  vi.spyOn(member.watches, 'unknown').mockImplementation((watch, files) => {
+  const unknown = member.watches.files.unknown.bind(member.watches.files);
+  vi.spyOn(member.watches.files, 'unknown').mockImplementation((watch, files) => {
     for (const { path } of files) found.add(path);
     return unknown(watch, files);
   });

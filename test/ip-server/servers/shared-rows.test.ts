@@ -91,7 +91,7 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
     expect(await statesOf(a, first)).toEqual(['ANNA waiting', 'BEN waiting']);
   });
 
-  test('only what was changed lately is read again', async () => {
+  test('only what was changed recently is read again', async () => {
     await a.collects.add(collect('z'));
     const { number } = await begin(a, 'z', 'first');
     const lately = async (): Promise<string[]> =>

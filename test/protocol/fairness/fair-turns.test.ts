@@ -93,7 +93,7 @@ test('of one holder 16 pieces may wait for something at once, and those of other
   expect(begun).toBe(20);
 });
 
-test('work that fails tells the one who asked for it, and the next has its turn', async () => {
+test('work that fails rejects for its caller, and the next has its turn', async () => {
   const turns = new FairTurns(() => nowMs);
   void turns.run('a', () => busy(11));
   const failing = turns.run('a', () => {

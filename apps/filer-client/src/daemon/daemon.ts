@@ -48,7 +48,7 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
   readonly closing: AsyncDisposableStack;
 }
 
-/** The peer that runs, as commands and the one who started it use it. @see openDaemon */
+/** The peer that runs, as commands and the process that started it use it. @see openDaemon */
 export class Daemon implements DaemonPart {
   readonly isRunning = true;
   readonly gets = new Set<GetJob>();

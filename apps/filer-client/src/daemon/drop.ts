@@ -12,7 +12,7 @@ import { requireShortNote } from './operations/send.ts';
 const TIMEOUT_MS = 60_000;
 
 /**
- * Sends what is dropped on recipients in a page. It is kept on the disk first, so that it can be sent again after a loss, whatever becomes of
+ * Sends what is dropped on recipients in a page. It is kept on the disk first, so that it can be sent again after a loss, whatever happens to
  * the page. The id of its job follows from that of the upload: so one whose answer was lost is known again for as long as its job is, also
  * after a restart, and nothing is kept for that.
  */

@@ -1,4 +1,4 @@
-import { FilerError, STRANGER_OPTIONS, type HostPort } from '@filer/protocol';
+import { FilerError, UNAUTHENTICATED_OPTIONS, type HostPort } from '@filer/protocol';
 import type { Home, Logger } from '@filer/program';
 import type { Member } from '../network/member.ts';
 import type { PathListener } from '../network/paths/path.ts';
@@ -22,7 +22,7 @@ export async function openPeerPort(
     log.info('a connection was turned away', { address, why });
   const open = async ({ host, port }: HostPort): Promise<HostPort> => {
     const endpoint = { transport: 'tls', host, port, identity: member.identity } as const;
-    const { addr } = await peers.open(endpoint, { messenger: STRANGER_OPTIONS, onRefused });
+    const { addr } = await peers.open(endpoint, { messenger: UNAUTHENTICATED_OPTIONS, onRefused });
     if (!('port' in addr)) throw new Error('a TLS server has a port');
     return addr;
   };

@@ -229,7 +229,7 @@ export class GetJob {
           policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
           known: member.digests,
           deliveries: member.deliveries.of(peer.id, destination.folder),
-          // What is here belongs to the one who fetches: it is replaced on that person's word.
+          // What is here belongs to the user who fetches: it is replaced where that user says so.
           replaces: onConflict === 'update' ? 'own' : 'all',
           mark: this.#mark,
           onConflict,

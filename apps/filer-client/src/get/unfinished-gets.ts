@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { KeyValues } from '@filer/program';
 
 /**
- * Gets under a name of the user's choice that have not come to a good end. A folder that such a get made is there when
+ * Gets under a name of the user's choice that were not completed. A folder that such a get made is there when
  * it is typed again, and is not one to go into, but the one to continue with.
  */
 export class UnfinishedGets {

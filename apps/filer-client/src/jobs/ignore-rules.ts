@@ -29,7 +29,7 @@ export class ShareRules {
       try {
         return shared.at(file, readRules);
       } catch {
-        return undefined; // no such folder: the one who asks for what is in it hears so
+        return undefined; // no such folder: reading what is in it fails with the reason
       }
     });
   }

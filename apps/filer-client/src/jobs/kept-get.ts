@@ -17,8 +17,10 @@ interface Surroundings {
     readonly owner: string;
     /** Has a job that ended wait for its turn again. @throws FilerError `usage` when it runs */
     reopen(id: string): void;
-    /** Notes meanwhile that this process runs a job. @param stop called when somebody cancels or pauses it */
-    alongside(id: string, stop: (why: Halt) => void): Disposable;
+    readonly alongside: {
+      /** Notes a job of this process until it is disposed of. @param stop called when somebody cancels or pauses it */
+      begin(id: string, stop: (why: Halt) => void): Disposable;
+    };
   };
 }
 
@@ -47,7 +49,7 @@ export class KeptGet implements Disposable {
     this.id = again ?? newJobId();
     this.signal = this.#stop.signal;
     this.#around = around;
-    this.#alongside = jobs.alongside(this.id, (why) => {
+    this.#alongside = jobs.alongside.begin(this.id, (why) => {
       this.#halted = why;
       this.#stop.abort(new FilerError('interrupted', `${why} here`));
     });

@@ -7,7 +7,7 @@ import type { FailedFile } from '../store/job-rows.ts';
 import { newJobId } from './job-id.ts';
 import { DAEMON } from './job-leases.ts';
 
-/** The one who has fetched: a member, or the ip-server. */
+/** The machine that has fetched: a member, or the ip-server. */
 export interface Fetcher {
   readonly id: string;
   readonly name: string;

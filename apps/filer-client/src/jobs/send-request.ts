@@ -33,7 +33,7 @@ export interface SendRequest {
   readonly mirror: boolean;
   /** Whether it is put under a hidden name, until it is released. */
   readonly stage: boolean;
-  /** What becomes of links in the folders. */
+  /** What to do with links in the folders. */
   readonly links: SentLinks;
   /** Whether it waits for recipients that are not there. */
   readonly queue: boolean;

@@ -80,7 +80,7 @@ export class CommandAccess implements ServerAccess {
   }
 
   kickSpool(): void {
-    // The one who puts a report in the spool without a daemon drains it itself.
+    // A command that puts a report in the spool without a daemon drains it itself.
   }
 
   async close(): Promise<void> {

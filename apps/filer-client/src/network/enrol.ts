@@ -9,7 +9,7 @@ import {
   sayHello,
   serversOf,
   Session,
-  strangerMessenger,
+  unauthenticatedMessenger,
   tcpAddressesOf,
   verifyMembership,
   verifyServerRecord,
@@ -136,7 +136,7 @@ async function greet(
   software: string,
   signal: AbortSignal,
 ): Promise<Omit<Greeted, 'address'>> {
-  const messenger = strangerMessenger(link, 'session', THE_SERVER);
+  const messenger = unauthenticatedMessenger(link, 'session', THE_SERVER);
   const hello = { versions: VERSIONS, features: [], role: 'join', network: grant.network } as const;
   const more = { removals: 0, purpose: 'session', subscribe: false, software, schedules: [] } as const;
   const { servers: list } = await sayHello(messenger, { ...hello, ...more }, { signal });

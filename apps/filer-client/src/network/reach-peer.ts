@@ -1,7 +1,7 @@
 import {
   FilerError,
   sayHello,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Link,
   type Messenger,
   type Welcome,
@@ -84,7 +84,7 @@ export async function dialPeer(
   requireNotRemoved(member, peer.id);
   requireStaying(member, peer.membership);
   const link = await firstLink(outreach, peer, options);
-  const messenger = strangerMessenger(link, about.purpose, peer.name);
+  const messenger = unauthenticatedMessenger(link, about.purpose, peer.name);
   try {
     const welcome = await sayHello(messenger, helloOf(member, software, about), {
       signal: options.signal,

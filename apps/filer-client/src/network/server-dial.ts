@@ -5,7 +5,7 @@ import {
   isLoopback,
   sayHello,
   Session,
-  strangerMessenger,
+  unauthenticatedMessenger,
   verifyMembership,
   type Handler,
   type Hello,
@@ -86,7 +86,7 @@ async function connectServer(
   const { link, address, server } = await reachServer(member, hello, signal);
   const localHost = link.socket.localAddress;
   const keepAlive = member.server.list === undefined ? true : SHORT_SILENCE;
-  const messenger = strangerMessenger(link, hello.purpose, THE_SERVER, keepAlive);
+  const messenger = unauthenticatedMessenger(link, hello.purpose, THE_SERVER, keepAlive);
   let welcome: Welcome;
   try {
     welcome = await sayHello(messenger, hello, { signal, removals: member.removals });
@@ -146,12 +146,12 @@ async function firstAnswer(member: Member, hello: Hello, signal: AbortSignal | u
       }
     }
   }
-  const stranger = failures.find((failure) => failure.code === 'identity-mismatch');
-  if (stranger !== undefined) {
+  const wrongId = failures.find((failure) => failure.code === 'identity-mismatch');
+  if (wrongId !== undefined) {
     throw new FilerError(
       'identity-mismatch',
-      `the server does not prove the id that this machine joined: ${stranger.message}; if the server was set up again, ask for a new invite, if it moved, run \`filer-client server HOST:PORT\``,
-      { cause: stranger },
+      `the server does not prove the id that this machine joined: ${wrongId.message}; if the server was set up again, ask for a new invite, if it moved, run \`filer-client server HOST:PORT\``,
+      { cause: wrongId },
     );
   }
   const addresses = candidatesOf(member.server).flatMap((each) => each.addresses);

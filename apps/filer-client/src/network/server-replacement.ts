@@ -2,7 +2,7 @@ import {
   dial,
   FilerError,
   sayHello,
-  strangerMessenger,
+  unauthenticatedMessenger,
   verifyServerRecord,
   type Hello,
   type HostPort,
@@ -12,7 +12,7 @@ import { knownSerial, listsServer } from './known-servers.ts';
 import type { Member } from './member.ts';
 
 /**
- * Asks the one who answers at an address, with another id than the pinned one, whether the network has put it there:
+ * Asks the machine that answers at an address, with another id than the pinned one, whether the network has put it there:
  * a record signed by the network key, for the very key that the connection proved, with a higher serial than the
  * record that is known. Our hello tells it nothing that other members are not told.
  *
@@ -26,7 +26,7 @@ export async function askReplacement(
 ): Promise<KnownServer | undefined> {
   try {
     const link = await dial({ transport: 'tls', host, port, identity: member.identity }, { signal });
-    const messenger = strangerMessenger(link);
+    const messenger = unauthenticatedMessenger(link);
     // A command's hello: nothing of ours is presence there before it is known to be our server.
     const { serverRecord: record, servers: list } = await sayHello(
       messenger,

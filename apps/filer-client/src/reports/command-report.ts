@@ -26,7 +26,7 @@ export interface CommandResult {
 
 /**
  * Runs the command of a schedule: never through a shell unless it asks for one, with nothing on its standard input, ended
- * when it takes too long. Whatever becomes of it is a result.
+ * when it takes too long. Each way in which it ends is a result.
  */
 export async function runCommand(schedule: Schedule, facts: CommandFacts): Promise<CommandResult> {
   const { name, command, shell, timeoutMs, maxOutputBytes } = schedule;

@@ -181,7 +181,7 @@ export class ScheduleTable {
     return this.entries.map((entry) => {
       const { name, announced, leavesAtMs } = entry;
       const { graceMs, always } = announced;
-      // The one who took it out of the file must hear no alarm, and one that returns is still known.
+      // A schedule that was taken out of the file raises no alarm, and one that returns is still known.
       const due = notBefore(this.#due(entry, now), (leavesAtMs ?? now.steadyMs) - now.steadyMs);
       return { name, ...due, ...(graceMs === undefined ? {} : { graceMs }), always };
     });

@@ -195,7 +195,7 @@ export class Scheduler {
     this.#runs.set(entry.name, running);
   }
 
-  /** Never rejects: the one who asked is told, else the log. */
+  /** Never rejects: the caller that asked is told, else the log. */
   async #run(entry: ScheduleEntry, run: string, asked: Asked | undefined): Promise<void> {
     const { member, environment, log, onSpooled } = this.#options;
     const table = this.#table;

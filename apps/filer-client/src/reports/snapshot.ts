@@ -35,7 +35,7 @@ export interface SnapshotOptions {
 }
 
 /**
- * Copies of the files that a report attaches, as they are now, in the home and on the disk: whatever becomes of the
+ * Copies of the files that a report attaches, as they are now, in the home and on the disk: whatever happens to the
  * files themselves, the report has them. Made before the report is spooled, which takes them over with `keep`; else
  * they are removed on disposal.
  */

@@ -8,7 +8,7 @@ export interface ReportDraft {
   readonly time: number;
   /** Without attachments; made when it is known which files cannot be attached, if `failed` takes those. */
   readonly body: ReportBody | (() => ReportBody);
-  /** Files to attach; absolute paths. Copied before this returns: what becomes of them later changes nothing. */
+  /** Files to attach; absolute paths. Copied before this returns: later changes of them have no effect. */
   readonly attach: readonly string[];
 }
 

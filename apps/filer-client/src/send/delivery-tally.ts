@@ -18,7 +18,7 @@ const MAX_TIMES_SENT = 10;
 /** Of folders, files that are known by their paths when they are told again; of a larger folder the others are counted. */
 const MAX_KNOWN_PATHS = 10_000;
 
-/** Counts what becomes of the files for one recipient, over several connections: nothing twice. */
+/** Counts the outcomes of files for one recipient, over several connections: nothing twice. */
 export class DeliveryTally {
   readonly #before: VerifiedBefore;
   readonly #named: FailedFile[] = [];

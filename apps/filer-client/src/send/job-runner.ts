@@ -6,7 +6,9 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import { LEFT_BEHIND, type DeliveryState, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { newJobId } from '../jobs/job-id.ts';
-import { LiveJob } from './live-job.ts';
+import { AlongsideJobs } from './alongside-jobs.ts';
+import type { LiveJob } from './live-job.ts';
+import { LiveJobs } from './live-jobs.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import {
   commandOwner,
@@ -17,11 +19,10 @@ import {
 } from '../jobs/job-leases.ts';
 import type { SendEvent } from '../api/contract/send.ts';
 import { keptGet } from '../jobs/kept-get.ts';
-import { endOf, type Halt, type StopReason } from '../jobs/stopped.ts';
+import { endOf, type Halt } from '../jobs/stopped.ts';
 import type { GetParams } from '../api/contract/get.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
 import { SpooledInput } from './spooled-input.ts';
-import { TransferTurns } from './job-turns.ts';
 import { WaitingJobs } from './waiting-jobs.ts';
 
 export interface JobRunnerOptions {
@@ -40,26 +41,16 @@ const STOPPED: Readonly<Record<Halt, readonly DeliveryState[]>> = {
   paused: ['queued', 'running', 'interrupted'],
 };
 
-/** A job that sends nothing. */
-interface Alongside {
-  readonly stop: (why: Halt) => void;
-  readonly ended: Promise<void>;
-  isStopped: boolean;
-}
-
 /** Runs jobs, and lets those that wait go when their recipients are there. */
 export class JobRunner {
   readonly #options: JobRunnerOptions;
   readonly #owner: string;
-  readonly #live = new Map<string, LiveJob>();
+  readonly #live: LiveJobs;
   /** Jobs that run here and send nothing: gets. */
-  readonly #alongside = new Map<string, Alongside>();
+  readonly alongside = new AlongsideJobs();
   readonly #getListeners: ((params: GetParams) => void)[] = [];
   readonly #spooled: SpooledInput;
-  readonly #releasing = new Set<Promise<void>>();
   readonly #waiting: WaitingJobs;
-  readonly #turns = new TransferTurns();
-  readonly #idleListeners: ((request: SendRequest) => void)[] = [];
   #noting: NodeJS.Timeout | undefined;
   #looking: NodeJS.Timeout | undefined;
   #closed = false;
@@ -68,17 +59,27 @@ export class JobRunner {
     this.#options = options;
     this.#owner = options.isDaemon ? DAEMON : commandOwner(process.pid);
     this.#spooled = new SpooledInput(options.outreach.member, options.log);
+    this.#live = new LiveJobs({
+      outreach: options.outreach,
+      log: options.log,
+      owner: this.#owner,
+      spooled: this.#spooled,
+      onTried: (peerId, reached) => this.#waiting.tried(peerId, reached),
+      onServed: (peerId) => {
+        if (this.#looking !== undefined) this.#look(peerId);
+      },
+    });
     this.#waiting = new WaitingJobs({
       outreach: options.outreach,
       owner: this.#owner,
-      serving: (peerId) => [...this.#live.values()].filter((live) => live.isServing(peerId)).length,
+      serving: (peerId) => this.#live.servingOf(peerId),
       isServed: ({ job, peer }) => this.#live.get(job)?.isServing(peer) === true,
     });
   }
 
   /** @param listener told that a job has nothing to send for now; must not throw */
   onIdle(listener: (request: SendRequest) => void): void {
-    this.#idleListeners.push(listener);
+    this.#live.onIdle(listener);
   }
 
   /** Notes from now on that this process is alive and how far its jobs are; a daemon begins to try what waits. */
@@ -140,31 +141,11 @@ export class JobRunner {
     return this.#owner;
   }
 
-  /** Notes meanwhile that a job is run here that sends nothing. @param stop called when somebody cancels or pauses it */
-  alongside(id: string, stop: (why: Halt) => void): Disposable {
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const beside: Alongside = {
-      stop: (why) => {
-        beside.isStopped = true;
-        stop(why);
-      },
-      ended,
-      isStopped: false,
-    };
-    this.#alongside.set(id, beside);
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#alongside.get(id) === beside) this.#alongside.delete(id);
-        resolve();
-      },
-    };
-  }
-
   /** Resolves when a job that was stopped has ended: only then can it begin again. */
   async stopped(id: string): Promise<void> {
-    const [live, beside] = [this.#live.get(id), this.#alongside.get(id)];
+    const live = this.#live.get(id);
     if (live?.isStopped === true) await live.ended();
-    if (beside?.isStopped === true) await beside.ended;
+    await this.alongside.stopped(id);
   }
 
   /** @param listener given a get that a daemon was stopped in, to continue it; must not throw */
@@ -200,11 +181,10 @@ export class JobRunner {
   async halt(id: string, how: Halt): Promise<number> {
     const before = this.#jobs.deliveries(id);
     const open = new Set(before.filter(({ state }) => STOPPED[how].includes(state)).map(({ peer }) => peer));
-    const beside = this.#alongside.get(id);
-    beside?.stop(how);
-    await this.#stop(this.#live.get(id), how);
+    const besideEnded = this.alongside.stop(id, how);
+    await this.#live.stop(id, how);
     this.#jobs.endAll(id, STOPPED[how], endOf(how, id), this.#stamp());
-    await beside?.ended;
+    await besideEnded;
     // A process that runs it removes what it reads once it has stopped.
     if (how === 'cancelled' && before.every(({ state }) => state !== 'running'))
       await this.#spooled.releaseKept(this.#jobs.job(id));
@@ -229,7 +209,7 @@ export class JobRunner {
       return meant;
     }
     if (!this.#jobs.reopen(id, this.#owner, Date.now(), which)) return 0;
-    const live = this.#liveOrEnd(id);
+    const live = this.#live.ofOrEnd(id);
     if (live !== undefined) this.#placeWaiting(live);
     return meant;
   }
@@ -237,7 +217,7 @@ export class JobRunner {
   /** This machine leaves its network: nothing that runs or waits can continue. @returns how many jobs that ends */
   async leave(): Promise<number> {
     const open = this.#jobs.open();
-    await Promise.all([...this.#live.values()].map((live) => this.#stop(live, 'left')));
+    await this.#live.stopAll('left');
     this.#jobs.endOutside(undefined, LEFT_BEHIND, this.#stamp());
     for (const job of open) await this.#spooled.releaseLeft(job);
     return open.length;
@@ -249,10 +229,8 @@ export class JobRunner {
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
   noteProgress(): void {
-    const ids = [...this.#live.keys(), ...this.#alongside.keys()];
-    if (ids.length === 0) return;
-    const running = [...this.#live.values()].flatMap((live) => live.running);
-    this.#jobs.progress(ids, running, this.#owner, Date.now());
+    const ids = [...this.#live.ids, ...this.alongside.ids];
+    if (ids.length > 0) this.#jobs.progress(ids, this.#live.running, this.#owner, Date.now());
   }
 
   /** How far a job that runs here is to a recipient. */
@@ -262,9 +240,7 @@ export class JobRunner {
 
   /** What is sent here now. */
   get sends(): { readonly job: string; readonly peer: string; readonly progress: ProgressDocument | null }[] {
-    return [...this.#live.values()].flatMap((live) =>
-      live.running.map(({ job, peer }) => ({ job, peer, progress: live.progressOf(peer) })),
-    );
+    return this.#live.running.map(({ job, peer }) => ({ job, peer, progress: this.progressOf(job, peer) }));
   }
 
   /** Stops what runs: what can wait waits in the database. May be called twice. */
@@ -273,14 +249,11 @@ export class JobRunner {
     clearInterval(this.#noting);
     clearInterval(this.#looking);
     this.#spooled.stop();
-    const live = [...this.#live.values()];
-    for (const job of live) job.stop('leaving');
-    await Promise.allSettled(live.map((job) => job.ended()));
-    await Promise.all(this.#releasing);
+    await this.#live.close();
   }
 
   #begin(id: string, follower: (event: SendEvent) => void, growing?: Growing): LiveJob {
-    const live = this.#liveOf(id, growing);
+    const live = this.#live.of(id, growing);
     live.follow(follower);
     live.announce();
     this.#placeWaiting(live);
@@ -295,29 +268,6 @@ export class JobRunner {
     );
   }
 
-  #liveOf(id: string, growing?: Growing, wasCutOff = false): LiveJob {
-    const known = this.#live.get(id);
-    if (known?.isStopped === false) return known;
-    const job = this.#jobs.job(id);
-    if (job === undefined) throw new Error(`the job ${id} was kept a moment ago`);
-    const { outreach, log } = this.#options;
-    const onTried = (peerId: string, reached: boolean): void => this.#waiting.tried(peerId, reached);
-    const live = new LiveJob(job, {
-      outreach,
-      log,
-      owner: this.#owner,
-      turns: this.#turns,
-      growing,
-      wasCutOff,
-      onTried,
-      onServed: (peerId) => {
-        if (this.#looking !== undefined) this.#look(peerId);
-      },
-    });
-    this.#live.set(id, live);
-    return live;
-  }
-
   /** Serves recipients that may be there, and lets the others wait. */
   #place(live: LiveJob, deliveries: readonly KeptDelivery[]): void {
     const { directory } = this.#options.outreach.member;
@@ -328,27 +278,7 @@ export class JobRunner {
       if (end !== undefined) live.settle({ id, name }, end);
       else if (peer !== undefined) live.serve(peer);
     }
-    this.#release(live);
-  }
-
-  /** Forgets a job once it serves no one. */
-  #release(live: LiveJob): void {
-    const releasing = this.#releaseIdle(live).finally(() => this.#releasing.delete(releasing));
-    this.#releasing.add(releasing);
-  }
-
-  /** Never rejects: what fails here is not to end a daemon. */
-  async #releaseIdle(live: LiveJob): Promise<void> {
-    const { log } = this.#options;
-    try {
-      await live.ended();
-    } catch (error) {
-      log.error('a job failed for a fault of this program', { job: live.job.id, error });
-    }
-    if (!live.isIdle) return;
-    for (const listener of this.#idleListeners) listener(live.request);
-    if (this.#live.get(live.job.id) === live) this.#live.delete(live.job.id);
-    if (live.request.spooled) await this.#spooled.release(live.job.id, live.request);
+    this.#live.release(live);
   }
 
   /** Begins with what waits and may go now, oldest first. @param peerId for whom alone. @default everyone */
@@ -360,7 +290,7 @@ export class JobRunner {
     const { log } = this.#options;
     for (const { delivery, ...decided } of this.#waiting.due(peerId)) {
       const { job, peer: id, name } = delivery;
-      const live = this.#liveOrEnd(job);
+      const live = this.#live.ofOrEnd(job);
       if (live === undefined) continue;
       if ('lost' in decided) {
         log.warn('a waiting delivery has failed', { job, recipient: name, reason: decided.lost.status });
@@ -369,7 +299,7 @@ export class JobRunner {
         log.info('a waiting delivery is tried', { job, recipient: name });
         live.serve(decided.peer);
       }
-      this.#release(live);
+      this.#live.release(live);
     }
   }
 
@@ -379,19 +309,14 @@ export class JobRunner {
     if (member.wasChangedElsewhere()) member.events.publish('transfer', {});
   }
 
-  async #stop(live: LiveJob | undefined, reason: StopReason): Promise<void> {
-    live?.stop(reason);
-    await live?.ended();
-  }
-
   #note(): void {
-    for (const live of this.#live.values()) {
+    for (const live of this.#live.all()) {
       const how = this.#haltOf(live);
       if (how !== undefined) live.stop(how);
     }
-    for (const [id, { stop }] of this.#alongside) {
+    for (const id of this.alongside.ids) {
       const state = this.#jobs.job(id)?.state;
-      if (state === 'cancelled' || state === 'paused') stop(state);
+      if (state === 'cancelled' || state === 'paused') void this.alongside.stop(id, state);
     }
     this.noteProgress();
     if (this.#options.isDaemon) this.#releaseDead();
@@ -411,7 +336,7 @@ export class JobRunner {
   #releaseDead(daemonIsGone = this.#options.isDaemon): void {
     const { isDaemon, log } = this.#options;
     const daemonLog = isDaemon ? log : undefined;
-    const runsHere = (id: string): boolean => this.#live.has(id) || this.#alongside.has(id);
+    const runsHere = (id: string): boolean => this.#live.get(id) !== undefined || this.alongside.has(id);
     releaseDeadJobs(this.#jobs, Date.now(), { daemonLog, daemonIsGone, runsHere, endedAt: this.#stamp() });
     if (this.#looking !== undefined) this.#carryOn();
   }
@@ -429,23 +354,10 @@ export class JobRunner {
         continue;
       }
       if (!this.#jobs.reopen(job.id, this.#owner, now, 'interrupted')) continue;
-      const live = this.#liveOrEnd(job.id, true);
+      const live = this.#live.ofOrEnd(job.id, true);
       if (live === undefined) continue;
       this.#options.log.info('an interrupted transfer continues', { job: job.id });
       this.#placeWaiting(live);
-    }
-  }
-
-  /** A job whose row cannot be read fails for itself. */
-  #liveOrEnd(id: string, wasCutOff = false): LiveJob | undefined {
-    try {
-      return this.#liveOf(id, undefined, wasCutOff);
-    } catch (error) {
-      if (!(error instanceof FilerError) || error.code !== 'store-damaged') throw error;
-      const { code, message: status } = error;
-      this.#options.log.warn('a job has failed', { job: id, reason: status });
-      this.#jobs.endAll(id, ['queued', 'running'], { state: 'failed', code, status }, this.#stamp());
-      return undefined;
     }
   }
 

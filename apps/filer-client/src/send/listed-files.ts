@@ -41,7 +41,7 @@ export class ListedFiles implements Iterable<SourceFile> {
 
   /** Whether files of the watch are removed or moved here once all recipients have them. */
   get isRemovedAfter(): boolean {
-    return this.#member.watches.isOwed(this.#watch);
+    return this.#member.watches.files.isOwed(this.#watch);
   }
 
   *[Symbol.iterator](): Generator<SourceFile, void> {
@@ -64,7 +64,7 @@ export class ListedFiles implements Iterable<SourceFile> {
         above = folders.map((_, n) => folders.slice(0, n + 1).join('/'));
         yield this.#source(file.path, file.version);
       }
-      if (gone.length > 0) this.#member.watches.forget(this.#watch, gone);
+      if (gone.length > 0) this.#member.watches.files.forget(this.#watch, gone);
     }
   }
 
@@ -73,7 +73,7 @@ export class ListedFiles implements Iterable<SourceFile> {
     if (code !== 'source-changed' && code !== 'path-missing') return false;
     const path = posix.relative(this.#folder, file);
     const listed = this.#member.jobFiles.get(this.#job, path);
-    if (listed !== undefined) this.#member.watches.forget(this.#watch, [listed]);
+    if (listed !== undefined) this.#member.watches.files.forget(this.#watch, [listed]);
     return true;
   }
 

@@ -80,7 +80,7 @@ export class FetchServer {
     });
   }
 
-  /** The share was removed: the one who fetches from it gets no further. */
+  /** The share was removed: a machine that fetches from it gets no further. */
   end(share: string): void {
     const gone = new FilerError('path-missing', `the share ${JSON.stringify(share)} was removed`);
     for (const running of this.#running) if (running.share === share) running.stop.abort(gone);

@@ -37,7 +37,7 @@ const WRITE_AFTER_MS = 1_000;
 /** Rows that wait while the database cannot be written. */
 const MAX_WAITING = 50_000;
 
-/** Another process writes for milliseconds. The one who waits holds up all else that its process does. */
+/** Another process writes for milliseconds. Waiting holds up everything else that this process does. */
 const BUSY_TIMEOUT_MS = 50;
 
 /**

@@ -129,7 +129,7 @@ const OF_THE_NETWORK = [
 
 /**
  * A home that has joined another network than before knows no one there: peers, pins and removals of the old one
- * are forgotten, and what was shared with them or watched for them goes to no strangers. What was received, said and sent stays; reports stay too, and wait for the network they are for.
+ * are forgotten, and what was shared with them or watched for them goes to no other network. What was received, said and sent stays; reports stay too, and wait for the network they are for.
  */
 export function forgetOtherNetwork(database: Database, settings: KeyValues, network: string): void {
   const before = settings.get('network');

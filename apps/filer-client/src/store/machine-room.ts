@@ -1,6 +1,6 @@
 import type { ShareBounds } from '@filer/protocol';
 import { integerIn, textIn, type Database, type Statement } from '@filer/program';
-import { ROW_COSTS } from './schema.ts';
+import { ROW_COSTS } from './schema/machine-use.ts';
 
 const MiB = 1024 * 1024;
 

@@ -5,7 +5,7 @@ import type { SpoolKeys } from './spool-keys.ts';
 /** What is asked of a list of refused reports: some, or all. */
 export type Refused = 'all' | readonly number[];
 
-/** Reports that the server refused for good, until a person says what becomes of them. */
+/** Reports that the server refused for good, until a person decides about them. */
 export class RefusedReports {
   readonly #database: Database;
   readonly #network: string;

@@ -13,7 +13,7 @@ export interface Share {
   readonly addedAt: number;
 }
 
-/** The shares of a home: the one who asks sees what stands here at that moment. */
+/** The shares of a home: each question is answered with what is here at that moment. */
 export class ShareStore {
   readonly #database: Database;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { FilerError, systemCode } from '@filer/protocol';
 import type { Database } from '@filer/program';
 
-/** A folder on its way out: the one who finds one removes it. */
+/** A folder that is being removed: a start that finds one removes it. */
 const GONE = '.gone';
 
 /**

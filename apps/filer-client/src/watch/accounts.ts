@@ -5,7 +5,9 @@ import type { Logger } from '@filer/program';
 import { readKeptBatch } from '../jobs/kept-batch.ts';
 import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { SettledFile, Watch, WatchDelivery } from '../store/watch-store.ts';
+import type { WatchDelivery } from '../store/watch-delivery-store.ts';
+import type { SettledFile } from '../store/watch-file-store.ts';
+import type { Watch } from '../store/watch-store.ts';
 import { asideLedger, restoreAsides } from './asides.ts';
 import { look } from './look.ts';
 import { openForWriting } from './open-writers.ts';
@@ -46,7 +48,7 @@ export interface AccountsParts {
   readonly log: Logger;
 }
 
-/** What becomes of a watch's jobs: counts, what is tried again, and files that may go because everyone has them. */
+/** The results of a watch's jobs: counts, what is tried again, and files that may go because everyone has them. */
 export class Accounts {
   readonly #parts: AccountsParts;
   readonly #watch: Watch;
@@ -57,7 +59,7 @@ export class Accounts {
   #lookAtMs = -Infinity;
   /** Why a file cannot be put away. */
   #trouble: FilerError | undefined;
-  /** Whether there may be something to put away: what is owed is gone through only then, be it a million files. */
+  /** Whether there may be something to put away: only then is the list of what is owed read, which may have a million files. */
   #mayPutAway = true;
   /** Why one that was being put away cannot get its name again. */
   #asideTrouble: FilerError | undefined;
@@ -73,7 +75,7 @@ export class Accounts {
     this.#asideTrouble = restoreAsides(this.#parts.member.watches, this.#watch.id);
   }
 
-  /** When there is something to do, by the clock of the one who asks. */
+  /** When there is something to do, by the clock of the caller. */
   get nextMs(): number {
     return Math.min(this.#lookAtMs, this.#retryAt ?? Infinity);
   }
@@ -87,7 +89,7 @@ export class Accounts {
   peerSeen(peerId: string): void {
     if (this.#retryAt === undefined) return;
     const { watches } = this.#parts.member;
-    if (watches.failed(this.#watch.id).some(({ peer }) => peer === peerId))
+    if (watches.deliveries.failed(this.#watch.id).some(({ peer }) => peer === peerId))
       this.#retryAt = Math.min(this.#retryAt, this.#retriedAtMs + RETRY_LEAST_MS);
   }
 
@@ -96,10 +98,10 @@ export class Accounts {
     if (nowMs < this.nextMs) return this.#trouble ?? this.#asideTrouble;
     this.#lookAtMs = nowMs + LOOK_EVERY_MS;
     const { watches } = this.#parts.member;
-    for (const delivery of watches.ended(this.#watch.id)) {
+    for (const delivery of watches.deliveries.ended(this.#watch.id)) {
       if (this.#putsAway) await this.#noteSigned(delivery);
       if (signal.aborted) return undefined;
-      watches.noteEnd(this.#watch.id, delivery, Date.now());
+      watches.deliveries.noteEnd(this.#watch.id, delivery, Date.now());
       if (delivery.state === 'delivered') this.#retryMs = RETRY_FIRST_MS;
     }
     const { links } = this.#options;
@@ -121,7 +123,7 @@ export class Accounts {
     for (const { document, paths = [] } of member.receipts.of(job, peer)) {
       if (readKeptBatch(document) === undefined) continue;
       const below = paths.map((path) => relative(this.#watch.folder, path));
-      member.watches.signed(this.#watch.id, job, peer, below);
+      member.watches.files.signed(this.#watch.id, job, peer, below);
       this.#mayPutAway = true;
       await turn();
     }
@@ -129,7 +131,7 @@ export class Accounts {
 
   #retry(nowMs: number): void {
     const { member, jobs, log } = this.#parts;
-    const failed = member.watches.failed(this.#watch.id).filter((each) => this.#mayChange(each));
+    const failed = member.watches.deliveries.failed(this.#watch.id).filter((each) => this.#mayChange(each));
     if (failed.length === 0) {
       this.#retryAt = undefined;
       return;
@@ -171,7 +173,7 @@ export class Accounts {
     let trouble: FilerError | undefined;
     let left = 0;
     for (let last = ''; !signal.aborted;) {
-      const files = watches.settled(id, last, atOnce);
+      const files = watches.files.settled(id, last, atOnce);
       const partings = await this.#resting(files);
       left += files.length - partings.length;
       const results = await putAway(
@@ -187,8 +189,8 @@ export class Accounts {
           continue;
         }
         // A file that has changed goes as it is now, and is owed for again.
-        if (isAway === true) watches.wasPutAway(id, file);
-        else watches.forget(id, [file]);
+        if (isAway === true) watches.files.wasPutAway(id, file);
+        else watches.files.forget(id, [file]);
         const { path } = file;
         if (isAway === true)
           log.debug('a delivered file was removed or moved', {

@@ -43,8 +43,8 @@ interface Aside extends Parting, AsideName {
 /**
  * Removes files that everyone has, or moves them, if they are still the ones that they have.
  *
- * Each first gets another name, under which it is looked at once more, also for the one who has it open to write to it: so
- * no one comes in between, and the one who puts a new file in its place meanwhile keeps that. Should this process die
+ * Each first gets another name, under which it is looked at once more, also for a program that has it open to write to it: so
+ * no one comes in between, and a new file that is put in its place meanwhile stays. Should this process die
  * before it is done, `restoreLeft` gives it its name again.
  *
  * @param ledger keeps the other names on disk

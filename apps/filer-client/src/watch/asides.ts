@@ -5,8 +5,8 @@ import { restoreLeft, type AsideLedger } from './after-delivery.ts';
 /** Where a watch notes the names under which its files lie while they are put away. */
 export function asideLedger(watches: WatchStore, watch: number): AsideLedger {
   return {
-    note: (names) => watches.noteAsides(watch, names),
-    drop: (names) => watches.dropAsides(names),
+    note: (names) => watches.files.noteAsides(watch, names),
+    drop: (names) => watches.files.dropAsides(names),
   };
 }
 
@@ -18,7 +18,7 @@ export function asideLedger(watches: WatchStore, watch: number): AsideLedger {
  */
 export function restoreAsides(watches: WatchStore, watch?: number): FilerError | undefined {
   try {
-    restoreLeft({ drop: (names) => watches.dropAsides(names) }, watches.asides(watch));
+    restoreLeft({ drop: (names) => watches.files.dropAsides(names) }, watches.files.asides(watch));
     return undefined;
   } catch (error) {
     const code = systemCode(error);

@@ -1,13 +1,13 @@
-import type { WatchStore } from '../store/watch-store.ts';
+import type { WatchDeliveryStore } from '../store/watch-delivery-store.ts';
 
 /** Recipients whose job was cancelled: removals up to then go with the next file, or with a later removal, and not by themselves. */
 export class CancelledRemovals {
-  readonly #watches: Pick<WatchStore, 'cancelled'>;
+  readonly #deliveries: Pick<WatchDeliveryStore, 'cancelled'>;
   readonly #watch: number;
-  #cancelled: ReturnType<WatchStore['cancelled']> = [];
+  #cancelled: ReturnType<WatchDeliveryStore['cancelled']> = [];
 
-  constructor(watches: Pick<WatchStore, 'cancelled'>, watch: number) {
-    this.#watches = watches;
+  constructor(deliveries: Pick<WatchDeliveryStore, 'cancelled'>, watch: number) {
+    this.#deliveries = deliveries;
     this.#watch = watch;
     this.look();
   }
@@ -15,7 +15,7 @@ export class CancelledRemovals {
   /** Finds what was cancelled since: what is noticed from now on is not meant by it. */
   look(): void {
     const before = new Map(this.#cancelled.map((each) => [`${each.job} ${each.peer}`, each]));
-    this.#cancelled = this.#watches
+    this.#cancelled = this.#deliveries
       .cancelled(this.#watch)
       .map((each) => before.get(`${each.job} ${each.peer}`) ?? each);
   }

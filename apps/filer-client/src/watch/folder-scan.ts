@@ -35,7 +35,7 @@ export interface FolderScanOptions {
   readonly done: () => void;
 }
 
-/** Looks through a watched folder now and then, and through what has come to be in it. */
+/** Looks through a watched folder now and then, and through what is in it by then. */
 export class FolderScan {
   readonly #options: FolderScanOptions;
   readonly #folders = new Set<string>();
@@ -132,7 +132,7 @@ export class FolderScan {
     this.#forgetAtMs = now() + FORGET_EVERY_MS;
     let absent = 0;
     for (let last = ''; !signal.aborted;) {
-      const page = store.page(watch.id, last, FORGET_AT_ONCE);
+      const page = store.files.page(watch.id, last, FORGET_AT_ONCE);
       const looks = await Promise.all(page.map(({ path }) => look(place, path)));
       // Asked once they were looked for: what was there before may have been unmounted meanwhile.
       const isMirrored = mirrors();
@@ -147,7 +147,7 @@ export class FolderScan {
         return isMirrored || known.has(dirname(path)) || ++absent > maxAbsent;
       });
       if (gone.length > 0 && isMirrored) store.noticeRemoved(watch.id, gone);
-      else if (gone.length > 0) store.forget(watch.id, gone);
+      else if (gone.length > 0) store.files.forget(watch.id, gone);
       const end = page.at(-1);
       if (end === undefined) return;
       last = end.path;

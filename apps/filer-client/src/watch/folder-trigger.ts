@@ -21,7 +21,7 @@ interface Watched {
   readonly settle: () => void;
 }
 
-/** Why a single folder cannot be watched: it is gone, or the one who looks into it reports the reason. */
+/** Why a single folder cannot be watched: it is gone, or the scan of it reports the reason. */
 const OF_ONE_FOLDER: ReadonlySet<string> = new Set([
   'ENOENT',
   'ENOTDIR',
@@ -166,7 +166,7 @@ async function lookOrNone(looking: Promise<BigIntStats>): Promise<BigIntStats | 
   try {
     return await looking;
   } catch {
-    // The one who looks into the folder reports what is wrong with it.
+    // The scan of the folder reports what is wrong with it.
     return undefined;
   }
 }

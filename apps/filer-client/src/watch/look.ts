@@ -41,7 +41,7 @@ export interface Folder {
   readonly folder: string;
   /** What it is called at the receivers. */
   readonly name: string;
-  /** What becomes of links in it. @default keep */
+  /** What to do with links in it. @default keep */
   readonly links?: Links;
   /** Refuses a folder that a link leads to. @throws FilerError */
   readonly requireSendable?: (folder: string) => Promise<void>;

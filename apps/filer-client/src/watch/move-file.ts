@@ -13,7 +13,7 @@ const MAX_NAMES = 10_000;
  *
  * @param to the path that it gets if that is free, else the first one like it that is
  * @param stats what it must still be
- * @param origin names the file in each try alike, whatever `from` is: what a killed try left of a copy is replaced
+ * @param origin names the file, the same in each try whatever `from` is: what a killed try left of a copy is replaced
  * @returns false when it has changed meanwhile: then it is where it was
  */
 export async function moveFile(

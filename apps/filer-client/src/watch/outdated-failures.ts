@@ -2,7 +2,8 @@ import { relative } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import type { Member } from '../network/member.ts';
 import type { JobFile } from '../store/job-file-store.ts';
-import type { Watch, WatchDelivery } from '../store/watch-store.ts';
+import type { WatchDelivery } from '../store/watch-delivery-store.ts';
+import type { Watch } from '../store/watch-store.ts';
 import { look, type Folder } from './look.ts';
 
 type Stores = Pick<Member, 'watches' | 'jobs' | 'jobFiles'>;
@@ -16,12 +17,12 @@ export async function dropOutdatedFailures(
   watch: Watch & Folder,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const delivery of stores.watches.failed(watch.id)) {
+  for (const delivery of stores.watches.deliveries.failed(watch.id)) {
     const outdated = await outdatedFiles(stores, watch, delivery, signal);
     if (signal.aborted) return;
     if (outdated === undefined) continue;
-    stores.watches.forget(watch.id, outdated);
-    stores.watches.disown(delivery.job, delivery.peer);
+    stores.watches.files.forget(watch.id, outdated);
+    stores.watches.deliveries.disown(delivery.job, delivery.peer);
   }
 }
 

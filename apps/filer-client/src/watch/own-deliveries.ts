@@ -73,7 +73,7 @@ export class OwnDeliveries {
 
   #isProved({ rest, isNested }: Copy, { kind, version }: Found): boolean {
     if (kind !== 'file') return isNested;
-    const shipped = this.#store.shippedVersions(this.#watch.id, rest);
+    const shipped = this.#store.files.shippedVersions(this.#watch.id, rest);
     return shipped.some((each) => isSameContent(each, version));
   }
 }

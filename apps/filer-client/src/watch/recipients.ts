@@ -28,7 +28,7 @@ export interface RecipientsParts {
 
 /**
  * The recipients of a watch. A target that names a machine means the machine that had this name when the watch was added,
- * whatever it is called now and the one who takes its name later. A group is who is in it at the moment.
+ * whatever it is called now and whichever machine takes its name later. A group is who is in it at the moment.
  */
 export class Recipients {
   readonly #parts: RecipientsParts;
@@ -73,7 +73,7 @@ export class Recipients {
       member.watches.setOptions(this.#watch.id, JSON.stringify(options));
     }
     if (!this.#missed.delete(target)) return;
-    if (member.watches.forgetOwed(this.#watch.id, owedTo(target)) > 0) onFound();
+    if (member.watches.files.forgetOwed(this.#watch.id, owedTo(target)) > 0) onFound();
   }
 
   #lostError(target: string, cause: FilerError): FilerError {

@@ -2,7 +2,8 @@ import type { SendEvent } from '../api/contract/send.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
 import type { Member } from '../network/member.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { Watch, WatchDelivery, WatchStore } from '../store/watch-store.ts';
+import type { WatchDelivery } from '../store/watch-delivery-store.ts';
+import type { Watch, WatchStore } from '../store/watch-store.ts';
 import type { Found } from './look.ts';
 import { owedTo, type WatchRecipients } from './recipients.ts';
 import type { WatchOptions } from './watch-options.ts';
@@ -43,24 +44,24 @@ export function ship(
   const { watches, jobFiles } = member;
   const made: string[] = [];
   watches.together(() => {
-    const files = watches.unknown(watch.id, found);
+    const files = watches.files.unknown(watch.id, found);
     if (files.length === 0 && found.length > 0) return;
     const isOwed = options.deleteAfter || options.moveTo !== undefined;
     // Who cannot be reached by any name is owed a copy all the same: nothing is put away before.
     const owing = isOwed
       ? [...recipients.map(({ id }) => id), ...lost.map(({ target }) => owedTo(target))]
       : [];
-    watches.note(
+    watches.files.note(
       watch.id,
       files.filter(({ kind }) => kind === 'file'),
       owing,
     );
-    watches.note(
+    watches.files.note(
       watch.id,
       files.filter(({ kind }) => kind !== 'file'),
       [],
     );
-    const behind = recipients.filter(({ id }) => watches.isBehind(watch.id, id));
+    const behind = recipients.filter(({ id }) => watches.deliveries.isBehind(watch.id, id));
     const ready = recipients.filter((peer) => !behind.includes(peer));
     if (ready.length > 0) {
       const job = newJob(jobs, watches, watch, options, ready);
@@ -68,7 +69,8 @@ export function ship(
       made.push(job);
     }
     for (const peer of behind) {
-      const job = watches.openJob(watch.id, peer.id) ?? waitingJob(member, jobs, watch, options, peer);
+      const job =
+        watches.deliveries.openJob(watch.id, peer.id) ?? waitingJob(member, jobs, watch, options, peer);
       jobFiles.add(job, files);
     }
   });
@@ -93,7 +95,7 @@ export function gatherFailed(
     const id = newJob(jobs, watches, watch, options, [peer]);
     for (const { job: old } of failed) {
       jobFiles.takeFrom(old, id);
-      watches.disown(old, peer.id);
+      watches.deliveries.disown(old, peer.id);
     }
     return id;
   });
@@ -123,7 +125,7 @@ function newJob(
 ): string {
   const job = jobs.keep(requestOf(watch, options), recipients);
   const peers = recipients.map(({ id }) => id);
-  watches.own(watch.id, job, peers);
+  watches.deliveries.own(watch.id, job, peers);
   return job;
 }
 

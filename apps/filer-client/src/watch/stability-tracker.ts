@@ -2,7 +2,7 @@
 interface Waiting<T> {
   found: T;
   state: string;
-  /** When it may be looked at again, by the clock of the one who asks. */
+  /** When it may be looked at again, by the clock of the caller. */
   dueMs: number;
   /** Whether it has changed since it was seen first. */
   isRestless: boolean;
@@ -44,7 +44,7 @@ export class StabilityTracker<T> {
       return false;
     }
     if (before.state !== state) {
-      // The one who never rests must not keep all others out: it is found again some time.
+      // A file that never rests does not keep all others out: it is found again later.
       if (this.isFull && before.isRestless) this.#waiting.delete(path);
       else Object.assign(before, { found, state, dueMs: nowMs + settleMs, isRestless: true });
       return false;

@@ -64,7 +64,7 @@ export class Unshipped {
 
   constructor(options: UnshippedOptions) {
     this.#options = options;
-    this.#cancelled = new CancelledRemovals(options.parts.member.watches, options.watch.id);
+    this.#cancelled = new CancelledRemovals(options.parts.member.watches.deliveries, options.watch.id);
   }
 
   get size(): number {
@@ -118,7 +118,7 @@ export class Unshipped {
 
   #isShipped(path: string): boolean {
     const { watch, parts } = this.#options;
-    return parts.member.watches.shippedVersions(watch.id, path).length > 0;
+    return parts.member.watches.files.shippedVersions(watch.id, path).length > 0;
   }
 
   /** Takes what was found by looking through; waits while there is no room. */
@@ -160,11 +160,11 @@ export class Unshipped {
   #shipRemovals(): void {
     const { watch, options, parts, recipients } = this.#options;
     const { watches } = parts.member;
-    const failed = new Set(watches.failed(watch.id).map(({ peer }) => peer)); // theirs are tried again
+    const failed = new Set(watches.deliveries.failed(watch.id).map(({ peer }) => peer)); // theirs are tried again
     const owed = recipients.now().recipients.filter(({ id }) => {
       const removals = watches.owedRemovals(watch.id, id);
       if (removals === undefined || this.#cancelled.hold(id, removals)) return false;
-      return !failed.has(id) && !watches.isBehind(watch.id, id);
+      return !failed.has(id) && !watches.deliveries.isBehind(watch.id, id);
     });
     if (owed.length === 0 || !provesRemovals(watches, watch.id, watch.folder)) return;
     ship(parts, watch, options, { recipients: owed, lost: [] }, []);
@@ -174,7 +174,7 @@ export class Unshipped {
   #rowsOfOne(recipients: readonly KnownPeer[]): number {
     const { watch, options, parts } = this.#options;
     const { watches } = parts.member;
-    const behind = recipients.filter(({ id }) => watches.isBehind(watch.id, id)).length;
+    const behind = recipients.filter(({ id }) => watches.deliveries.isBehind(watch.id, id)).length;
     const isOwed = options.deleteAfter || options.moveTo !== undefined;
     return 1 + behind + (isOwed ? recipients.length : 0);
   }
@@ -182,7 +182,10 @@ export class Unshipped {
   /** Those that are in no job as they are; the others are no longer waited for. */
   #news(found: readonly Found[]): Found[] {
     const { watch, parts, ownDeliveries } = this.#options;
-    const news = ownDeliveries.without(parts.member.watches.unknown(watch.id, found), parts.member.name);
+    const news = ownDeliveries.without(
+      parts.member.watches.files.unknown(watch.id, found),
+      parts.member.name,
+    );
     const isNew = new Set(news);
     for (const each of found) if (!isNew.has(each)) this.#settling.drop(each.path);
     return news;

@@ -19,7 +19,7 @@ export function watchDocument(
     const id = ids[target];
     return (id === undefined ? undefined : directory.byId(id)?.name) ?? target;
   };
-  const [failed] = store.failed(watch.id);
+  const [failed] = store.deliveries.failed(watch.id);
   const failure =
     failed === undefined ? null : { job: failed.job, recipient: failed.name, reason: failed.status };
   return {
@@ -29,7 +29,7 @@ export function watchDocument(
     to: to.map(nameOf),
     recipients: Object.entries(ids).map(([target, id]) => ({ name: nameOf(target), id })),
     ...standingOf(live, failure),
-    waiting: (live?.unshipped ?? 0) + store.waiting(watch.id),
+    waiting: (live?.unshipped ?? 0) + store.deliveries.waiting(watch.id),
     shipped: watch.shipped,
     lastShippedAt: watch.lastShippedAt === undefined ? null : iso(watch.lastShippedAt),
     failed: failure,

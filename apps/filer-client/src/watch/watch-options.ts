@@ -11,7 +11,7 @@ export interface WatchOptions {
   readonly exclude: readonly string[];
   /** The folder at the recipients in which the watched one is put; empty for none. */
   readonly into: string;
-  /** What becomes of links in the folder. */
+  /** What to do with links in the folder. */
   readonly links: SentLinks;
   /** Whether recipients remove what they were sent before, and is no longer here. */
   readonly mirror: boolean;

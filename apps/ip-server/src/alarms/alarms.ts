@@ -1,7 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
-import type { LatenessEvent } from '../reports/expectations.ts';
+import type { ScheduleEvent } from '../reports/expectations.ts';
 import type { Moment } from '../reports/steady-clock.ts';
 import { CHANNELS, type AlarmChannel, type AlarmStore } from '../store/alarm-store.ts';
 import type { Effects } from '../store/effects.ts';
@@ -46,7 +46,7 @@ export class Alarms {
   }
 
   /** The alarms of what happened, and who is to be told: they are stored with it. */
-  of(events: readonly LatenessEvent[], moment: Moment): Pick<Effects, 'alarms' | 'channels'> {
+  of(events: readonly ScheduleEvent[], moment: Moment): Pick<Effects, 'alarms' | 'channels'> {
     const { source } = this.#parts;
     return {
       alarms: events.map((event) => alarmOf(event, moment, source)),
@@ -55,7 +55,7 @@ export class Alarms {
   }
 
   /** They are stored. */
-  raised(events: readonly LatenessEvent[]): void {
+  raised(events: readonly ScheduleEvent[]): void {
     const { source, log } = this.#parts;
     for (const event of events) {
       const { peer: id, schedule } = event.now;

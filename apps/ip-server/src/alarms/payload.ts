@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { fieldsOf, listOf, parseJson, textOf } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { AlarmEvent, NewAlarm } from '../store/alarm-store.ts';
-import type { LatenessEvent } from '../reports/expectations.ts';
+import type { ScheduleEvent } from '../reports/expectations.ts';
 import type { ToldAlarm } from './alarm-sender.ts';
 import { wallTime, type Moment } from '../reports/steady-clock.ts';
 
@@ -39,7 +39,7 @@ export interface AlarmSource {
 
 /** An alarm as it is stored, and told for as long as it takes. */
 export function alarmOf(
-  { event, before, now }: LatenessEvent,
+  { event, before, now }: ScheduleEvent,
   moment: Moment,
   source: AlarmSource,
 ): NewAlarm {

@@ -138,7 +138,7 @@ function short(text: string): string {
   return text.length <= MOST_CHARS ? text : `${text.slice(0, MOST_CHARS).toWellFormed()}…`;
 }
 
-/** The one who only lost the connection is waited for, as before. */
+/** A machine that only lost the connection is waited for, as before. */
 export function tryThatFailed({ code, message }: FilerError): FailedTry {
   return {
     state: LOST.has(code) ? 'waiting' : 'failed',

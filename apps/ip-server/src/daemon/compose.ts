@@ -1,30 +1,13 @@
-import { dirname } from 'node:path';
 import {
   attachMessage,
   deliverMessage,
   formatHostPort,
   isMachineName,
   keyPairFromSeed,
-  STRANGER_OPTIONS,
+  UNAUTHENTICATED_OPTIONS,
 } from '@filer/protocol';
-import {
-  closeAll,
-  DiskRoom,
-  EventRing,
-  KeptClock,
-  openHome,
-  readClocks,
-  RpcServer,
-  TrustedClock,
-  type Environment,
-  type Home,
-  type Logger,
-  type Methods,
-} from '@filer/program';
-import { guardFolders } from '@filer/transfer';
+import { closeAll, EventRing, RpcServer, type Logger } from '@filer/program';
 import { shownAlarmSettings } from '../alarms/alarm-settings.ts';
-import { Alarms } from '../alarms/alarms.ts';
-import { openRoutes } from '../alarms/routes.ts';
 import type { ServerEventData } from '../api/contract/events.ts';
 import { Collects } from '../collect/collects.ts';
 import { AuditLog } from '../http/audit-log.ts';
@@ -32,7 +15,6 @@ import { ServerHttp } from '../http/server-http.ts';
 import { ServerTokens } from '../http/server-tokens.ts';
 import { Directory } from '../network/directory.ts';
 import { Enrolment } from '../network/enrolment.ts';
-import { openFoundation } from '../network/foundation.ts';
 import { LocalSessions } from '../network/local-sessions.ts';
 import { memberRouter } from '../network/member-router.ts';
 import { OwnRecord } from '../network/own-record.ts';
@@ -43,48 +25,14 @@ import { Removals } from '../network/removals.ts';
 import { ServerGroup } from '../network/server-group.ts';
 import { hasSeveral, renewListing } from '../network/server-listing.ts';
 import { SharedSessions } from '../network/shared-sessions.ts';
-import { ReportIntake } from '../reports/intake.ts';
-import { ReportMonitor } from '../reports/report-monitor.ts';
 import { routeReports } from '../reports/report-messages.ts';
 import { ReportRates } from '../reports/report-rates.ts';
-import { SteadyClock } from '../reports/steady-clock.ts';
-import type { ServerSettings } from '../settings.ts';
-import { StoreRoom } from '../store/store-room.ts';
-import { checkLastStore, openStore, rememberStorePlace, storePlaceOf } from '../store/store.ts';
-import { Attachments } from '../uploads/attachments.ts';
 import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
-import { lockHome } from './home-lock.ts';
-import { Housekeeping } from './housekeeping.ts';
-import { DatabaseClocks, machineClocks } from './machine-clocks.ts';
 import { measured, unreadiness } from './measured.ts';
 import { Overview } from './overview.ts';
-import { Retention } from './retention.ts';
-import type { ServerDaemon, ServerParts } from './server-daemon.ts';
-import { StoreHealth, type StoreTask } from './store-health.ts';
-
-export interface ServerOptions {
-  readonly home: Home;
-  readonly settings: ServerSettings;
-  readonly environment: Environment;
-  readonly log: Logger;
-  readonly version: string;
-  /** What commands can ask of the running server. */
-  readonly methodsOf: (server: ServerParts) => Methods;
-  /** The folder of the built dashboard. @default none */
-  readonly pages?: string;
-  /** Told when the network is made by this start, before its port opens. @default nothing */
-  readonly onFounded?: () => void;
-  /** So long a store elsewhere has for what is to be stored at the end, in ms. @default 10,000 */
-  readonly storeEndMs?: number | undefined;
-  /** Ends the opening. */
-  readonly signal?: AbortSignal;
-}
-
-/**
- * How long one write may block the server's only thread while another program holds the database. Reports are
- * tried again for 5 s in all; presence continues meanwhile.
- */
-const SERVER_BUSY_TIMEOUT_MS = 100;
+import { openOwnSide } from './own-side.ts';
+import { openReportSide } from './report-side.ts';
+import type { ServerDaemon, ServerOptions, ServerParts } from './server-daemon.ts';
 
 /** A database that stands still does not hold up the end of a server for longer. */
 const STORE_END_MS = 10_000;
@@ -116,47 +64,11 @@ export async function openServer(options: ServerOptions): Promise<ServerDaemon> 
 }
 
 async function compose(options: ServerOptions, closing: AsyncDisposableStack): Promise<ServerParts> {
-  const { home, settings, environment, log, version, methodsOf, onFounded, signal } = options;
-  const keepFreeBytes = settings.keepFree;
-  const health = new StoreHealth(log);
-  const tells = (task: StoreTask) => (problem: Parameters<StoreHealth['tell']>[1]) =>
-    health.tell(task, problem);
-
-  // What it stores, and who it is.
-  await openHome(home);
-  closing.adopt(await lockHome(home), (lock) => lock.release());
-  closing.use(guardFolders(home.own));
-  const storePlace = await storePlaceOf(home, settings);
-  const { place, passwordFile } = storePlace;
-  const store = closing.adopt(
-    await openStore(place, { busyTimeoutMs: SERVER_BUSY_TIMEOUT_MS, passwordFile }),
-    (it) => it.close(),
-  );
+  const { home, settings, environment, log, version, methodsOf, signal } = options;
+  const own = await openOwnSide(options, closing);
+  const { store, health, tells, identity, founding, networkKey, databaseClocks, clock, now, agesNow } = own;
   const { registry } = store;
-  const last = await checkLastStore(home, storePlace, store);
-  if (last !== undefined)
-    log.warn('the store is another one than at the last start: what came since it was copied is not here', {
-      last,
-      remedy: `stop it, and copy that one: ip-server store copy --from ${last}`,
-    });
-  const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   const { network } = founding;
-  await rememberStorePlace(home, storePlace);
-  await store.servers?.serve(identity.id);
-  if (isNew) onFounded?.();
-
-  // Time.
-  const databaseClocks = store.servers && new DatabaseClocks(await store.servers.now());
-  const clocks = databaseClocks ?? machineClocks();
-  const savedClock = await store.expectations.clock();
-  const trusted = new TrustedClock(readClocks, (await registry.trustedTime(identity.id)) ?? savedClock?.time);
-  const now = (): number => trusted.stamp();
-  const agesNow = (): number => trusted.now();
-  const clock = new SteadyClock(clocks, savedClock);
-  closing.adopt(
-    new KeptClock({ clock: trusted, save: (trust) => registry.saveTrustedTime(identity.id, trust), log }),
-    (it) => it.close(),
-  );
 
   // Members.
   let group: ServerGroup | undefined;
@@ -185,90 +97,14 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     admission: () => (group?.list === undefined ? undefined : admissionKey),
   });
 
-  // Reports.
-  const retention = new Retention({
-    store,
-    health,
-    retentionMs: settings.reportRetentionMs,
-    maxReportBytes: settings.reportSpaceBytes,
-    now: agesNow,
-  });
-  const room = new StoreRoom({
-    store,
-    disk: new DiskRoom(dirname(home.databaseFile), { keepFreeBytes: 0 }),
-    keepFreeBytes,
-    onWanted: () => retention.makeRoom(),
-    onProblem: tells('room on the disk'),
-  });
-  const attachments = new Attachments({
-    store: store.attachments,
-    root: home.attachments,
-    network,
-    identity,
-    spaceBytes: settings.attachmentSpaceBytes,
-    keepFreeBytes,
-    log,
-    onProblem: tells('attachments'),
-    now,
-    agesNow,
-  });
-  closing.defer(() => retention.close());
-  const housekeeping = new Housekeeping({
-    store,
-    attachments,
-    presence,
-    retention,
-    health,
-    refusal: (bytes) => room.refusal(bytes),
-    now: agesNow,
-  });
-  closing.defer(() => housekeeping.close());
-  const alarms = new Alarms({
-    alarms: store.alarms,
-    routes: await openRoutes({ home, settings, environment, alarms: store.alarms, software: version, log }),
-    isTeller: holdsTimers,
-    source: { ...founding, about: (id) => directory.get(id)?.membership },
-    now: () => clock.now(),
-    log,
-    events,
-    onProblem: tells('alarms'),
-  });
-  closing.defer(() => alarms.close());
-  const lateness = new ReportMonitor(
-    {
-      store,
-      clock,
-      settleMs: settings.settleMs,
-      isMember: (id) => directory.get(id)?.status === 'member',
-      shared: store.servers && {
-        load: (peers) => store.servers?.expectations(peers) ?? Promise.resolve([]),
-        isJudge: () => group?.holdsTimers === true,
-        isHere: (id) => sessions.of(id) !== undefined,
-      },
-      alarmsOf: (raised, moment) => alarms.of(raised, moment),
-      onRaised: (raised) => alarms.raised(raised),
-      events,
-      onProblem: tells('schedules'),
-    },
-    await store.expectations.all(),
-  );
-  closing.defer(() => lateness.close());
-  closing.defer(() => attachments.close());
-  const intake = new ReportIntake({
-    store: store.reports,
-    append: (reports) => lateness.append(reports),
-    onProblem: tells('reports'),
-    onStored: () => retention.stored(),
-    refusal: (bytes, peer) => room.refusal(bytes, peer),
-    events,
-  });
-  closing.defer(() => intake.drain());
+  const around = { directory, presence, sessions, events, holdsTimers };
+  const { attachments, alarms, monitor, intake } = await openReportSide(options, own, around, closing);
 
   // Collects.
   const collects = new Collects({
     network,
     keyPair: identity,
-    keepFreeBytes,
+    keepFreeBytes: settings.keepFree,
     maxFileBytes: settings.collectMaxFileSize,
     maxFiles: settings.collectMaxFiles,
     maxSize: settings.collectMaxSize,
@@ -286,7 +122,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const overview = new Overview({
     directory,
     presence,
-    schedulesOf: (id) => lateness.of(id),
+    schedulesOf: (id) => monitor.of(id),
     collects: { store: store.collects, directory, running: { live: sessions, collects } },
     isDoubtful: (server) => group?.isDoubtful(server) === true,
     server: identity.id,
@@ -298,7 +134,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     .on(attachMessage, (key, { messenger, from, re }) => attachments.take(messenger, from, key, re))
     .on(deliverMessage, ({ run }, { messenger, from, re }) => collects.take(messenger, from, run, re));
   const router = memberRouter();
-  routeReports(router, { intake, rates: new ReportRates(log), attachments, lateness, now });
+  routeReports(router, { intake, rates: new ReportRates(log), attachments, monitor, now });
   const port = new PeerServer({
     network,
     directory,
@@ -311,8 +147,8 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     removals,
     router,
     uploads: new UploadSessions(uploads),
-    expecting: lateness,
-    witness: (id, time) => trusted.witness(id, time),
+    expecting: monitor,
+    witness: (id, time) => own.trusted.witness(id, time),
     enrolment,
     heartbeatMs: settings.reportIntervalMs,
     events,
@@ -332,7 +168,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   await port.open(
     { transport: 'tls', host: settings.host, port: settings.port, identity },
     {
-      messenger: STRANGER_OPTIONS,
+      messenger: UNAUTHENTICATED_OPTIONS,
       onRefused: (address, why) => log.info('connection refused', { address, why }),
       signal,
     },
@@ -370,7 +206,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
 
   const sweep = (): void => {
     presence.sweep(Date.now(), performance.now());
-    void lateness.sweep();
+    void monitor.sweep();
   };
   let isStoring = false;
   const tick = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { Identity } from '@filer/protocol';
-import type { EventRing, Home } from '@filer/program';
+import type { Environment, EventRing, Home, Logger, Methods } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { Alarms } from '../alarms/alarms.ts';
 import type { ServerEventData } from '../api/contract/events.ts';
@@ -14,9 +14,29 @@ import type { Reachable } from '../network/reach.ts';
 import type { ServerGroup } from '../network/server-group.ts';
 import type { Removals } from '../network/removals.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
+import type { ServerSettings } from '../settings.ts';
 import type { Store } from '../store/interfaces.ts';
 import type { Overview } from './overview.ts';
 import type { StoreHealth } from './store-health.ts';
+
+/** What a server is opened with. @see openServer */
+export interface ServerOptions {
+  readonly home: Home;
+  readonly settings: ServerSettings;
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly version: string;
+  /** What commands can ask of the running server. */
+  readonly methodsOf: (server: ServerParts) => Methods;
+  /** The folder of the built dashboard. @default none */
+  readonly pages?: string;
+  /** Told when the network is made by this start, before its port opens. @default nothing */
+  readonly onFounded?: () => void;
+  /** So long a store elsewhere has for what is to be stored at the end, in ms. @default 10,000 */
+  readonly storeEndMs?: number | undefined;
+  /** Ends the opening. */
+  readonly signal?: AbortSignal;
+}
 
 /** The parts of a running ip-server that commands work on. @see openServer */
 export interface ServerParts {

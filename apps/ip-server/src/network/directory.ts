@@ -1,10 +1,7 @@
 import {
   Semaphore,
-  encodeEntry,
   FilerError,
   formatDirectory,
-  MAX_DIRECTORY_PAGE_BYTES,
-  type DirectoryEntry,
   type Leave,
   type Membership,
   type Message,
@@ -26,17 +23,8 @@ import type {
   RegistryChanges,
   Run,
 } from '../store/registry.ts';
-import { ChangeLog } from './change-log.ts';
-
-/** A page as it was laid out for one position; many clients come back with the same one. */
-interface LaidOut {
-  readonly seq: number;
-  readonly more: boolean;
-  readonly entries: readonly Buffer[];
-}
-
-/** Laid-out pages that are kept until the directory changes. */
-const MAX_LAID_OUT = 64;
+import { DirectoryPages } from './directory-pages.ts';
+import { MemberTable } from './member-table.ts';
 
 /** No other server is so many positions ahead of this one. */
 const RUN_GAP = 1_000_000;
@@ -50,14 +38,8 @@ export class Directory {
   readonly #registry: Registry;
   readonly #events: ServerEvents;
   readonly #changes = new Semaphore(1);
-  readonly #members = new Map<string, Member>();
-  readonly #ids = new Map<number, string>();
-  /** Names are unique, as the registry has them. */
-  readonly #names = new Map<string, string>();
-  readonly #log = new ChangeLog(({ seq, handle }) => {
-    const member = this.#byHandle(handle);
-    return member !== undefined && seqsOf(member).includes(seq);
-  });
+  readonly #members = new MemberTable();
+  readonly #pages = new DirectoryPages(this.#members);
   readonly #dirty = new Set<string>();
   /** This server, of those that share the registry. */
   readonly #server: string | undefined;
@@ -71,14 +53,13 @@ export class Directory {
   stoodStill: () => boolean = () => false;
   #following: Promise<void> | undefined;
   #flushing: Promise<FilerError | undefined> | undefined;
-  readonly #laidOut = new Map<number, LaidOut>();
   #seq: number;
   /** Up to where it was loaded. */
   readonly #loadedSeq: number;
   #runs: readonly Run[] | undefined;
 
   /**
-   * Loads the registry. The one who was online when it was last written is lost until it returns, unless another server holds it.
+   * Loads the registry. A machine that was online when it was last written is lost until it returns, unless another server holds it.
    *
    * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
    * @param server of a registry that several share: the id of this one
@@ -114,18 +95,10 @@ export class Directory {
       const { id } = stored.membership;
       const isOther = server !== undefined && stored.server !== undefined && stored.server !== server;
       const isLost = stored.presence === 'online' && !isOther;
-      this.#keep(isLost ? { ...stored, presence: 'lost', lastSeen } : { ...stored, lastSeen });
+      this.#members.keep(isLost ? { ...stored, presence: 'lost', lastSeen } : { ...stored, lastSeen });
       if (isLost) this.#dirty.add(id);
     }
-    this.#loadLog();
-  }
-
-  #loadLog(): void {
-    this.#log.load(
-      [...this.#members.values()].flatMap((member) =>
-        [...new Set(seqsOf(member))].map((each) => ({ seq: each, handle: member.handle })),
-      ),
-    );
+    this.#pages.load();
   }
 
   /** Positions are given out from now on. A stopped server's first change does this, too. */
@@ -134,7 +107,7 @@ export class Directory {
     // Others may have changed something since it was loaded.
     if (this.#registry.isShared !== true) return;
     await this.#catchUp(this.#loadedSeq);
-    this.#loadLog();
+    this.#pages.load();
   }
 
   /** Takes in what other servers have changed. Nothing for a registry that no other one has. @throws FilerError of the store */
@@ -163,7 +136,6 @@ export class Directory {
       await this.#takeAll();
       return;
     }
-    const moved: { readonly seq: number; readonly handle: number }[] = [];
     for (const stored of changes.members) {
       const { id } = stored.membership;
       const known = this.#members.get(id);
@@ -176,13 +148,10 @@ export class Directory {
         ((known.presence === 'online' && !stoodStill) || !isHeldElsewhere);
       if (!isOwn) this.#dirty.delete(id);
       const { presence, server, lastSeen, software } = isOwn ? known : stored;
-      this.#keep({ ...stored, presence, server, lastSeen, software });
-      for (const seq of new Set(seqsOf(stored))) if (seq > since) moved.push({ seq, handle: stored.handle });
+      this.#members.keep({ ...stored, presence, server, lastSeen, software });
     }
-    for (const { seq, handle } of moved.toSorted((a, b) => a.seq - b.seq))
-      this.#log.add(seq, handle, this.#members.size);
+    this.#pages.changed(changes.members, since);
     this.#seq = Math.max(this.#seq, changes.seq);
-    this.#laidOut.clear();
     for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
     this.onFollowed(changes);
   }
@@ -190,8 +159,9 @@ export class Directory {
   /** The database has lost what was told already: it was restored, or a standby that was behind took over. */
   async #takeAll(): Promise<void> {
     const changes = await this.#registry.changes(-1);
-    const known = new Map(this.#members);
-    for (const each of [this.#members, this.#ids, this.#names, this.#dirty, this.#laidOut]) each.clear();
+    const known = new Map(this.all().map((member) => [member.membership.id, member]));
+    this.#members.clear();
+    this.#dirty.clear();
     for (const stored of changes.members) {
       const { id } = stored.membership;
       const here = known.get(id);
@@ -199,10 +169,10 @@ export class Directory {
       const isHere =
         here?.presence === 'online' && here.server === this.#server && stored.status === 'member';
       const { server, lastSeen, software } = here ?? stored;
-      this.#keep(isHere ? { ...stored, presence: 'online', server, lastSeen, software } : stored);
+      this.#members.keep(isHere ? { ...stored, presence: 'online', server, lastSeen, software } : stored);
       if (isHere) this.#dirty.add(id);
     }
-    this.#loadLog();
+    this.#pages.load();
     this.#runs = changes.runs;
     this.#seq = changes.seq;
     for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
@@ -232,7 +202,7 @@ export class Directory {
 
   /** Everyone who ever joined, in order of joining. */
   all(): Member[] {
-    return [...this.#members.values()];
+    return this.#members.all();
   }
 
   get(id: string): Member | undefined {
@@ -241,8 +211,7 @@ export class Directory {
 
   /** Who holds a name. One that has left still holds it; one that was removed does not. */
   byName(name: string): Member | undefined {
-    const id = this.#names.get(name);
-    return id === undefined ? undefined : this.#members.get(id);
+    return this.#members.byName(name);
   }
 
   /** Those that are members now and in a group, or all of them. @param target `@all` or `@GROUP` */
@@ -271,7 +240,7 @@ export class Directory {
       const amended = await this.#registry.amend(membership);
       if (typeof amended === 'string') return amended;
       const { memberSeq, recordSeq, presenceSeq } = amended.member;
-      const member = this.#require(membership.id);
+      const member = this.#members.require(membership.id);
       await this.#settle(() =>
         this.#publish({ ...member, membership, memberSeq, recordSeq, presenceSeq }, amended.seq),
       );
@@ -281,11 +250,11 @@ export class Directory {
 
   /** Keeps a record if its seq is higher than that of the known one. @returns the record that is held now */
   async saveRecord(record: PeerRecord): Promise<PeerRecord> {
-    const known = this.#require(record.id).record;
+    const known = this.#members.require(record.id).record;
     if (known !== undefined && known.seq >= record.seq) return known;
     return await this.#change(async () => {
       const saved = await this.#registry.saveRecord(record);
-      const member = this.#require(record.id);
+      const member = this.#members.require(record.id);
       if (saved === undefined) return member.record ?? record;
       const { recordSeq } = saved.member;
       await this.#settle(() => this.#publish({ ...member, record, recordSeq }, saved.seq));
@@ -309,7 +278,7 @@ export class Directory {
       await this.#settle(() => {
         if (ended === undefined) {
           this.#seq = seq;
-          this.#laidOut.clear();
+          this.#pages.changed([], seq);
           return;
         }
         const member = this.#members.get(id) ?? ended;
@@ -325,7 +294,7 @@ export class Directory {
     // The others learn which server holds it.
     const isTaken = presence === 'online' && member.server !== this.#server;
     const server = isTaken ? this.#server : member.server;
-    this.#keep({ ...member, presence, server, lastSeen, software: software ?? member.software });
+    this.#members.keep({ ...member, presence, server, lastSeen, software: software ?? member.software });
     if (member.presence === presence && !isTaken) return;
     this.#dirty.add(id);
     this.#events.publish('peer', { id });
@@ -349,14 +318,14 @@ export class Directory {
       let members: readonly Member[] = [];
       try {
         if (this.#dirty.size > 0 && this.stoodStill()) await this.#catchUp();
-        members = [...this.#dirty].map((id) => this.#require(id));
+        members = [...this.#dirty].map((id) => this.#members.require(id));
         // What is seen meanwhile is published by the next one.
         this.#dirty.clear();
         const { seqs, problem } = await this.#registry.savePresence(members.map(presenceOf), this.#server);
         await this.#settle(() =>
           members.forEach(({ membership: { id } }, index) => {
             const seq = seqs[index] ?? this.#seq;
-            this.#publish({ ...this.#require(id), presenceSeq: seq }, seq);
+            this.#publish({ ...this.#members.require(id), presenceSeq: seq }, seq);
           }),
         );
         return problem;
@@ -398,78 +367,19 @@ export class Directory {
     const isOurs =
       this.#runs === undefined ? position <= this.#seq : isGivenOut(this.#runs, position, this.#seq);
     const from = isOurs ? position : 0;
-    const { seq, more, entries } = this.#laidOut.get(from) ?? this.#layOut(from);
+    const { seq, more, entries } = this.#pages.after(from, this.#seq);
     const message = formatDirectory({ epoch: this.epoch, from, seq, time: now, more }, entries);
     return { message, seq, more };
   }
 
-  #layOut(from: number): LaidOut {
-    const entries: Buffer[] = [];
-    let bytes = 0;
-    let seq = from;
-    let more = false;
-    for (const change of this.#log.after(from)) {
-      const member = this.#byHandle(change.handle);
-      if (member === undefined) continue;
-      const parts = entriesAt(member, change.seq).map(encodeEntry);
-      const partBytes = parts.reduce((sum, part) => sum + part.length, 0);
-      if (entries.length > 0 && bytes + partBytes > MAX_DIRECTORY_PAGE_BYTES) {
-        more = true;
-        break;
-      }
-      entries.push(...parts);
-      bytes += partBytes;
-      seq = change.seq;
-    }
-    const laidOut = { seq: more ? seq : this.#seq, more, entries };
-    if (this.#laidOut.size < MAX_LAID_OUT) this.#laidOut.set(from, laidOut);
-    return laidOut;
-  }
-
-  #keep(member: Member): Member {
-    const { id, name } = member.membership;
-    const before = this.#members.get(id)?.membership.name;
-    if (before !== undefined && this.#names.get(before) === id) this.#names.delete(before);
-    if (member.status !== 'removed') this.#names.set(name, id);
-    this.#members.set(id, member);
-    this.#ids.set(member.handle, id);
-    return member;
-  }
-
-  #publish(member: Member, seq: number): Member {
-    this.#keep(member);
+  #publish(member: Member, seq: number): void {
+    this.#members.keep(member);
+    this.#pages.add(member.handle, seq);
     this.#seq = seq;
-    this.#log.add(seq, member.handle, this.#members.size);
-    this.#laidOut.clear();
     this.#events.publish('peer', { id: member.membership.id });
-    return member;
-  }
-
-  #byHandle(handle: number): Member | undefined {
-    const id = this.#ids.get(handle);
-    return id === undefined ? undefined : this.#members.get(id);
-  }
-
-  #require(id: string): Member {
-    const member = this.#members.get(id);
-    if (member === undefined) throw new Error(`${id} is not in the directory`);
-    return member;
   }
 }
 
 function presenceOf({ handle, presence: state, lastSeen, software }: Member): PresenceChange {
   return { handle, state, lastSeen, software };
-}
-
-function seqsOf({ memberSeq, recordSeq, presenceSeq }: Member): number[] {
-  return recordSeq === 0 ? [memberSeq, presenceSeq] : [memberSeq, recordSeq, presenceSeq];
-}
-
-function entriesAt(member: Member, seq: number): DirectoryEntry[] {
-  const { handle, membership, record, presence, lastSeen } = member;
-  const entries: DirectoryEntry[] = [];
-  if (member.memberSeq === seq) entries.push({ kind: 'member', handle, membership });
-  if (member.recordSeq === seq && record !== undefined) entries.push({ kind: 'record', handle, record });
-  if (member.presenceSeq === seq) entries.push({ kind: 'presence', handle, state: presence, lastSeen });
-  return entries;
 }

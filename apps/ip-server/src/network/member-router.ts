@@ -19,7 +19,7 @@ export function memberRouter(): MemberRouter {
   return new Router({ on: 'session', as: 'server' });
 }
 
-/** Who expects something of members, and learns what becomes of them. */
+/** Who expects something of members, and learns their outcome. */
 export interface Expecting {
   /** What a daemon will report from now on. */
   announce(id: string, schedules: readonly AnnouncedSchedule[]): Promise<void>;

@@ -7,7 +7,7 @@ import {
   Server,
   serversMessage,
   Session,
-  STRANGER_LIMITS,
+  UNAUTHENTICATED_LIMITS,
   type Handler,
   type Hello,
   type Leave,
@@ -95,7 +95,7 @@ export class PeerServer extends Server {
     }
   }
 
-  /** Not admitted: the one who has not enrolled within the time of a stranger is destroyed. */
+  /** Not admitted: one that has not enrolled within the time of an unauthenticated peer is destroyed. */
   async #serveJoiner(
     messenger: Messenger,
     id: string,
@@ -106,8 +106,8 @@ export class PeerServer extends Server {
     if (this.#isUnlisted) throw unlisted();
     const endTurn = await this.#joiners.take(messenger.holder ?? messenger.addr, messenger.closed);
     void messenger.closed.then(endTurn);
-    // Still a stranger: its words cost little to read, and it is told nothing of the network but the id that it named.
-    const sent = welcome({ ...welcomed, network, removals: 0, ...this.#servers() }, STRANGER_LIMITS);
+    // Still unauthenticated: its words cost little to read, and it is told nothing of the network but the id that it named.
+    const sent = welcome({ ...welcomed, network, removals: 0, ...this.#servers() }, UNAUTHENTICATED_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
     await sent.catch(() => undefined);
     const reason = await session.closed;
@@ -292,7 +292,7 @@ export class PeerServer extends Server {
   /**
    * One step of the broadcast timer: what changed since the last one, to all who want it, the same bytes for
    * everyone. A step that is still being written is not overtaken. One page at the most: several at once would be
-   * more than may wait for a client with a common link, and the one who cannot wait for the next step pulls.
+   * more than may wait for a client with a common link, and a client that cannot wait for the next step pulls.
    */
   async tick(): Promise<void> {
     this.#ticking ??= this.#broadcastChanges().finally(() => (this.#ticking = undefined));

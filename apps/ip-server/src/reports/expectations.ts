@@ -27,7 +27,7 @@ export interface ScheduledReport {
 }
 
 /** What a person may want to know at once. */
-export interface LatenessEvent {
+export interface ScheduleEvent {
   readonly event: AlarmEvent;
   /** When, by the steady clock. */
   readonly at: number;
@@ -39,7 +39,7 @@ export interface LatenessEvent {
 export interface Change {
   readonly kept: readonly Expectation[];
   readonly dropped: readonly ScheduleKey[];
-  readonly events: readonly LatenessEvent[];
+  readonly events: readonly ScheduleEvent[];
 }
 
 /**
@@ -107,7 +107,7 @@ export class Expectations {
   /** Reports in the order in which they came; those of schedules that are not expected say nothing. */
   reported(reports: readonly ScheduledReport[], moment: Moment): Change {
     const kept = new Map<string, Expectation>();
-    const events: LatenessEvent[] = [];
+    const events: ScheduleEvent[] = [];
     for (const { peer, schedule, due } of reports) {
       const key = `${peer} ${schedule}`;
       const before = kept.get(key) ?? this.get(peer, schedule);
@@ -138,7 +138,7 @@ export class Expectations {
   /** What has become late or missing. */
   judged(moment: Moment): Change {
     const kept: Expectation[] = [];
-    const events: LatenessEvent[] = [];
+    const events: ScheduleEvent[] = [];
     const isHeld = moment.steady < this.#heldUntil;
     for (const [peer, expectations] of this.#byPeer) {
       if (isHeld && !this.#heard.has(peer)) continue;

@@ -26,7 +26,7 @@ export interface ReportServices {
   readonly intake: ReportIntake;
   readonly rates: ReportRates;
   readonly attachments: AttachmentsOfReports;
-  readonly lateness: ReportMonitor;
+  readonly monitor: ReportMonitor;
   readonly now: () => number;
 }
 
@@ -35,7 +35,7 @@ const MAX_WAITING_REPORTS = 256;
 
 /** Handles what members report, and what they will. */
 export function routeReports(router: MemberRouter, services: ReportServices): void {
-  const { intake, rates, attachments, lateness, now } = services;
+  const { intake, rates, attachments, monitor, now } = services;
   const waitingOf = new WeakMap<Session, Set<Promise<void>>>();
   router
     .onUnparsed(
@@ -76,7 +76,7 @@ export function routeReports(router: MemberRouter, services: ReportServices): vo
       formatStored({ spool, seq: await intake.lastSeq(connection.id, spool) }),
     )
     .on(schedulesMessage, ({ schedules }, { connection }) =>
-      lateness.announce(connection.id, schedules).then(() => OK),
+      monitor.announce(connection.id, schedules).then(() => OK),
     );
 }
 

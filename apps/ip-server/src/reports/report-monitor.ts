@@ -2,11 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore, FilerError, type AnnouncedSchedule } from '@filer/protocol';
 import { NO_EFFECTS, StaleEffects, type Effects } from '../store/effects.ts';
 import type { ServerEvents } from '../api/contract/events.ts';
-import type { Expectation, ScheduleKey } from '../store/expectation.ts';
+import type { Expectation } from '../store/expectation.ts';
 import type { NewReport, StoreOutcome } from '../store/report-store.ts';
 import type { Store } from '../store/interfaces.ts';
-import { Expectations, type Change, type LatenessEvent } from './expectations.ts';
+import { Expectations, type Change, type ScheduleEvent } from './expectations.ts';
 import type { Moment, SteadyClock } from './steady-clock.ts';
+import { UnsavedExpectations, type SharedExpectations } from './unsaved-expectations.ts';
 
 /** Announcements that come within this time are committed together: a thousand machines may come back at once. */
 const GATHER_MS = 20;
@@ -25,22 +26,7 @@ const RELOAD_MS = 10_000;
 /** Another server changes the same schedule in the same moment: a machine has just gone from one to the other. */
 const TRIES = 5;
 
-export interface SharedExpectations {
-  /** As any server has stored it. @param peers undefined for all */
-  readonly load: (peers: readonly string[] | undefined) => Promise<Expectation[]>;
-  /** Whether this is the server that looks who is late or missing. */
-  readonly isJudge: () => boolean;
-  /** Whether the session of a machine is at this server. */
-  readonly isHere: (peer: string) => boolean;
-}
-
-/** Counts here and is not stored yet. */
-interface Unsaved extends ScheduleKey {
-  /** What the store said when it was changed here; undefined when it said nothing. */
-  readonly base: Expectation | undefined;
-}
-
-export interface LatenessParts {
+export interface ReportMonitorParts {
   readonly store: Pick<Store, 'reports' | 'expectations'>;
   readonly clock: SteadyClock;
   /** How long machines have to come back after the server was away. */
@@ -49,11 +35,11 @@ export interface LatenessParts {
   readonly isMember: (peer: string) => boolean;
   /** The alarms of what happened, which are stored with it. */
   readonly alarmsOf: (
-    events: readonly LatenessEvent[],
+    events: readonly ScheduleEvent[],
     moment: Moment,
   ) => Pick<Effects, 'alarms' | 'channels'>;
   /** They are stored: somebody is to be told about them. */
-  readonly onRaised: (events: readonly LatenessEvent[]) => void;
+  readonly onRaised: (events: readonly ScheduleEvent[]) => void;
   /** Of a network with several servers. @default what is stored is this server's alone */
   readonly shared?: SharedExpectations | undefined;
   readonly events: ServerEvents;
@@ -63,12 +49,11 @@ export interface LatenessParts {
 
 /** What is expected of each machine, stored: it outlasts the server, and no alarm is raised twice or forgotten. */
 export class ReportMonitor {
-  readonly #parts: LatenessParts;
+  readonly #parts: ReportMonitorParts;
   readonly #expectations: Expectations;
+  readonly #unsaved: UnsavedExpectations;
   /** What is found, stored and applied is one step: no other one comes between. */
   readonly #steps = new Semaphore(1);
-  /** By machine and schedule. */
-  readonly #unsaved = new Map<string, Unsaved>();
   /** What machines have said that is not taken in yet: a store that hangs holds up one step, and not one for each machine. */
   readonly #heard: { readonly peer: string; readonly find: () => Change }[] = [];
   #hearing: Promise<void> | undefined;
@@ -80,7 +65,7 @@ export class ReportMonitor {
   #wasJudge: boolean | undefined;
 
   /** @param known what the store holds */
-  constructor(parts: LatenessParts, known: readonly Expectation[]) {
+  constructor(parts: ReportMonitorParts, known: readonly Expectation[]) {
     const { clock, settleMs, isMember } = parts;
     this.#parts = parts;
     const { steady } = clock.now();
@@ -88,11 +73,15 @@ export class ReportMonitor {
       known.filter(({ peer }) => isMember(peer)),
       steady + settleMs,
     );
-    // Its machine was removed while the server was stopped.
-    for (const base of known) {
-      const { peer, schedule } = base;
-      if (!isMember(peer)) this.#unsaved.set(keyOf(base), { peer, schedule, base });
-    }
+    this.#unsaved = new UnsavedExpectations(
+      {
+        expectations: this.#expectations,
+        shared: parts.shared,
+        isMember,
+        apply: (change) => this.#apply(change),
+      },
+      known,
+    );
   }
 
   now(): Moment {
@@ -127,13 +116,16 @@ export class ReportMonitor {
     const peers = [...new Set(scheduled.map(({ peer }) => peer))];
     return this.#steps.take(() =>
       this.#retried(async () => {
-        if (peers.length > 0) await this.#reload(peers);
+        if (peers.length > 0) await this.#unsaved.reload(peers);
         const moment = this.now();
         const change = this.#expectations.reported(scheduled, moment);
-        const outcomes = await this.#parts.store.reports.append(reports, this.#effectsOf(change, moment));
+        const outcomes = await this.#parts.store.reports.append(
+          reports,
+          this.#effectsOf(change, moment, false),
+        );
         if (outcomes.every((outcome) => outcome === 'stored')) {
           this.#committed(change);
-          for (const each of change.kept) this.#unsaved.delete(keyOf(each));
+          this.#unsaved.forget(change.kept);
         }
         return outcomes;
       }),
@@ -150,58 +142,6 @@ export class ReportMonitor {
     return this.#sweeping;
   }
 
-  /** Takes in what other servers have stored. What counts here and is not stored yet stays. @throws FilerError of the store */
-  async #reload(peers: readonly string[] | undefined): Promise<void> {
-    const { shared } = this.#parts;
-    if (shared === undefined) return;
-    const isOthers = (each: Expectation): boolean => !this.#unsaved.has(keyOf(each));
-    const loaded = (await shared.load(peers)).filter(isOthers);
-    const known =
-      peers === undefined ? this.#expectations.all() : peers.flatMap((peer) => this.#expectations.of(peer));
-    this.#expectations.apply({ kept: loaded, dropped: known.filter(isOthers), events: [] });
-  }
-
-  /** Notes what is about to change here, as the store has it. */
-  #remember(changed: readonly ScheduleKey[]): void {
-    for (const { peer, schedule } of changed) {
-      const base = this.#expectations.get(peer, schedule);
-      const key = keyOf({ peer, schedule });
-      if (!this.#unsaved.has(key)) this.#unsaved.set(key, { peer, schedule, base });
-    }
-  }
-
-  /**
-   * Another server has changed what is not stored yet here. What it has heard from a machine that left counts; of one that is here, or
-   * that was only judged there, what counts here is stored over what the other one has. @throws FilerError of the store
-   */
-  async #rebase(): Promise<void> {
-    const { shared, isMember } = this.#parts;
-    if (shared === undefined || this.#unsaved.size === 0) return;
-    const unsaved = [...this.#unsaved.values()];
-    const loaded = await shared.load([...new Set(unsaved.map(({ peer }) => peer))]);
-    const stored = new Map(loaded.map((each) => [keyOf(each), each]));
-    const isHeard = (each: Unsaved): boolean => isHeardSince(each.base, stored.get(keyOf(each)));
-    const moved = new Set(
-      unsaved.filter((each) => isHeard(each) && !shared.isHere(each.peer)).map(({ peer }) => peer),
-    );
-    for (const each of unsaved) {
-      const { peer, schedule } = each;
-      const now = stored.get(keyOf(each));
-      const here = this.#expectations.get(peer, schedule);
-      const isGone = moved.has(peer) && isMember(peer);
-      if (isGone) this.#unsaved.delete(keyOf(each));
-      else this.#unsaved.set(keyOf(each), { peer, schedule, base: now });
-      if (isGone || now === undefined || here === undefined) continue;
-      const { state, since, reportedAt } = now;
-      // The later time: what is due too early would be missed by a machine that is well.
-      const due = isHeard(each)
-        ? { dueAt: Math.max(here.dueAt, now.dueAt), thirdAt: Math.max(here.thirdAt, now.thirdAt) }
-        : {};
-      this.#apply({ kept: [{ ...here, ...due, state, since, reportedAt }], dropped: [], events: [] });
-    }
-    await this.#reload([...moved]);
-  }
-
   /** @throws FilerError of the store */
   async #retried<T>(work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
@@ -213,7 +153,7 @@ export class ReportMonitor {
           throw new FilerError('timed-out', 'other servers change the same schedules: it is tried again', {
             cause: error,
           });
-        await this.#rebase();
+        await this.#unsaved.rebase();
       }
     }
   }
@@ -221,7 +161,7 @@ export class ReportMonitor {
   async #sweep(): Promise<void> {
     try {
       if (await this.#judges()) await this.#retried(() => this.#judge());
-      else if (this.#unsaved.size > 0) await this.#retried(() => this.#tryCommit(NOTHING, this.now()));
+      else if (!this.#unsaved.isEmpty) await this.#retried(() => this.#tryCommit(NOTHING, this.now()));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#parts.onProblem(error);
@@ -236,7 +176,7 @@ export class ReportMonitor {
     const isJudge = shared.isJudge();
     if (isJudge && this.#wasJudge === false) this.#expectations.hold(steady + settleMs);
     if (steady - this.#reloadedAt >= RELOAD_MS || (isJudge && this.#wasJudge !== true)) {
-      await this.#reload(undefined);
+      await this.#unsaved.reload(undefined);
       this.#reloadedAt = steady;
     }
     this.#wasJudge = isJudge;
@@ -250,10 +190,10 @@ export class ReportMonitor {
       this.#expectations.hold(moment.steady + this.#parts.settleMs);
     if (this.#parts.shared !== undefined) {
       const found = this.#expectations.judged(moment).kept.map(({ peer }) => peer);
-      if (found.length > 0) await this.#reload([...new Set(found)]);
+      if (found.length > 0) await this.#unsaved.reload([...new Set(found)]);
     }
     const change = this.#expectations.judged(moment);
-    const isQuiet = change.kept.length === 0 && this.#unsaved.size === 0;
+    const isQuiet = change.kept.length === 0 && this.#unsaved.isEmpty;
     if (isQuiet && moment.steady - this.#clockSavedAt < SAVE_CLOCK_MS) return;
     // What cannot be stored is found again by the next look.
     await this.#tryCommit(change, moment);
@@ -276,17 +216,17 @@ export class ReportMonitor {
       this.#hearing = undefined;
       const heard = this.#heard.splice(0);
       // While the store fails, what is known here counts.
-      await this.#reload([...new Set(heard.map((each) => each.peer))]).catch((error: unknown) => {
+      await this.#unsaved.reload([...new Set(heard.map((each) => each.peer))]).catch((error: unknown) => {
         if (!(error instanceof FilerError)) throw error;
       });
       for (const each of heard) {
         const change = each.find();
-        this.#remember([...change.kept, ...change.dropped]);
+        this.#unsaved.remember([...change.kept, ...change.dropped]);
         this.#apply(change);
       }
     });
     await this.#hearing;
-    if (this.#unsaved.size === 0) return;
+    if (this.#unsaved.isEmpty) return;
     this.#flushing ??= wait(GATHER_MS).then(() => {
       this.#flushing = undefined;
       return this.#steps.take(() => this.#retried(() => this.#commit(NOTHING, this.now())));
@@ -305,17 +245,7 @@ export class ReportMonitor {
   /** @throws FilerError of the store; nothing has changed then */
   async #commit(change: Change, moment: Moment): Promise<void> {
     const { store, clock, onProblem } = this.#parts;
-    const unsaved = [...this.#unsaved.values()];
-    const still = unsaved.flatMap(({ peer, schedule }) => this.#expectations.get(peer, schedule) ?? []);
-    const isShared = this.#parts.shared !== undefined;
-    // What the store did not have is another server's when it has it now.
-    const gone = isShared ? unsaved.filter(({ base }) => base !== undefined) : unsaved;
-    const all: Change = {
-      ...change,
-      kept: [...still, ...change.kept],
-      dropped: [...gone, ...change.dropped],
-    };
-    const effects = this.#effectsOf(all, moment, unsaved);
+    const effects = this.#effectsOf(this.#unsaved.with(change), moment, true);
     try {
       await store.expectations.apply({ ...effects, clock: clock.save() });
     } catch (error) {
@@ -324,26 +254,14 @@ export class ReportMonitor {
     }
     onProblem(undefined);
     this.#committed(change);
-    this.#unsaved.clear();
+    this.#unsaved.forget();
     this.#clockSavedAt = moment.steady;
   }
 
-  #effectsOf({ kept, dropped, events }: Change, moment: Moment, waiting: readonly Unsaved[] = []): Effects {
+  /** @param isAll whether everything that is not stored yet goes with it */
+  #effectsOf({ kept, dropped, events }: Change, moment: Moment, isAll: boolean): Effects {
     const { alarms, channels } = events.length === 0 ? NO_EFFECTS : this.#parts.alarmsOf(events, moment);
-    if (this.#parts.shared === undefined) return { kept, dropped, alarms, channels };
-    const touched = new Map([...waiting, ...kept].map((each) => [keyOf(each), each]));
-    const bases = [...touched].map(([key, { peer, schedule }]): Unsaved => {
-      const base = this.#expectations.get(peer, schedule);
-      return this.#unsaved.get(key) ?? { peer, schedule, base };
-    });
-    return {
-      kept,
-      dropped,
-      alarms,
-      channels,
-      unchanged: bases.flatMap(({ base }) => base ?? []),
-      fresh: bases.filter(({ base }) => base === undefined),
-    };
+    return { kept, dropped, alarms, channels, ...this.#unsaved.guards(kept, isAll) };
   }
 
   #committed(change: Change): void {
@@ -356,13 +274,4 @@ export class ReportMonitor {
     for (const { peer, schedule: name } of [...change.kept, ...change.dropped])
       this.#parts.events.publish('schedule', { peer, name });
   }
-}
-
-/** Whether a machine was heard by another server since a row was read: one that only judges changes no times. */
-function isHeardSince(base: Expectation | undefined, now: Expectation | undefined): boolean {
-  return base?.dueAt !== now?.dueAt || base?.thirdAt !== now?.thirdAt || base?.reportedAt !== now?.reportedAt;
-}
-
-function keyOf({ peer, schedule }: ScheduleKey): string {
-  return `${peer} ${schedule}`;
 }

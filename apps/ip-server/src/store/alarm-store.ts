@@ -5,7 +5,7 @@ export type AlarmChannel = 'hook' | 'webhook';
 export type AlarmEvent = 'missing' | 'back';
 
 export interface NewAlarm {
-  /** The same for the one who is told, however often. */
+  /** The same in each delivery, however often it is repeated. */
   readonly id: string;
   /** In ms since the epoch. */
   readonly time: number;

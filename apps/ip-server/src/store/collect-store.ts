@@ -155,7 +155,7 @@ export interface CollectStore {
   run(collect: string, name: string): Promise<CollectRun | undefined>;
   /** The newest first. */
   runs(collect: string, limit: number): Promise<CollectRun[]>;
-  /** By name. @param withinMs only what was changed so lately, for an engine that several servers share */
+  /** By name. @param withinMs only what was changed within this time, for an engine that several servers share */
   deliveries(run: number, withinMs?: number): Promise<Delivery[]>;
   /** @param receives whether it delivers now */
   asked(run: number, peer: string, at: number, receives?: boolean): Promise<Delivery | undefined>;

@@ -1,7 +1,7 @@
 import type { Delivered, Delivery, DeliveryState, Expected, FailedTry } from './collect-store.ts';
 
 /*
- * What becomes of a delivery, for every engine: from what a transaction has read to what it writes. One that is over stays as it is,
+ * The next state of a delivery, for every engine: from what a transaction has read to what it writes. One that is over stays as it is,
  * but for files that come late.
  */
 

@@ -28,7 +28,7 @@ export function differencesOf(one: ReportDigest, other: ReportDigest): Differenc
 const DIFFERENCES = ['content', 'kind', 'time'] as const;
 
 /**
- * What becomes of a report whose place in its spool was given before: it was stored once and has gone since, with its digest, unless
+ * The outcome of a report whose place in its spool was given before: it was stored once and has gone since, with its digest, unless
  * it was made later than all that have gone.
  *
  * @param stored what stands there

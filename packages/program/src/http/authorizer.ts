@@ -171,7 +171,7 @@ export class Authorizer {
       const charged = this.#charge(wrong);
       if (charged !== undefined) return charged;
       const caller = await tokens.byDigest(digestOfToken(bearer));
-      if (caller === undefined) return stranger();
+      if (caller === undefined) return unauthenticated();
       this.#requests.take(wrong, -1, performance.now());
       return this.#charge(caller.id) ?? { caller, hasCookie: false };
     }
@@ -179,11 +179,11 @@ export class Authorizer {
     const charged = this.#charge(id ?? block);
     if (charged !== undefined) return charged;
     const caller = id === undefined ? undefined : await tokens.byId(id);
-    return caller === undefined ? stranger() : { caller, hasCookie: true };
+    return caller === undefined ? unauthenticated() : { caller, hasCookie: true };
   }
 }
 
-function stranger(): Response {
+function unauthenticated(): Response {
   const answer = refusal(401, 'refused', 'this needs a token: `dashboard` prints a link with one');
   answer.headers.set('www-authenticate', 'Bearer');
   return answer;

@@ -48,7 +48,7 @@ export class GroupCommit<T> {
     }
   }
 
-  /** Writes what waits, now. The one who waits for it is told. */
+  /** Writes what waits, now. Callers that wait for it are told. */
   flush(): void {
     if (this.#cancel === undefined) return;
     this.#cancel();

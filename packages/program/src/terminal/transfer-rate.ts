@@ -9,7 +9,7 @@ interface Point {
   readonly bytes: number;
 }
 
-/** How fast something continues, by what was done of late. */
+/** How fast something continues, by what was done in the last seconds. */
 export class TransferRate {
   readonly #points: Point[] = [];
 

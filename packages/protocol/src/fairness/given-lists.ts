@@ -8,7 +8,7 @@ import { processShares } from './process-shares.ts';
  * time. A list that was begun is given to its end.
  */
 
-/** @throws FilerError `rate-limited` when the other side was given too much lately */
+/** @throws FilerError `rate-limited` when the other side was given too much recently */
 export function requireListRate({ holder, who }: Messenger): void {
   if (holder === undefined || processShares.lists.left(holder, performance.now()) > 0) return;
   throw new FilerError('rate-limited', `${who} was given its lists too often: it may try again later`);

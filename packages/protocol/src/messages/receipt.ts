@@ -117,11 +117,11 @@ function parseReceiptFile(value: unknown, what: string): ReceiptFile {
 /** A receipt is evidence: what is not signed has no place in it. */
 export function signedFieldsOf(value: unknown, what: string, keys: ReadonlySet<string>): Fields {
   const fields = fieldsOf(value, what);
-  const stranger = Object.keys(fields).find((key) => !keys.has(key));
-  if (stranger === undefined) return fields;
+  const unknown = Object.keys(fields).find((key) => !keys.has(key));
+  if (unknown === undefined) return fields;
   throw new FilerError(
     'message-malformed',
-    `${what} has ${JSON.stringify(stranger.slice(0, MAX_QUOTED_CHARS).toWellFormed())}, which no receipt signs`,
+    `${what} has ${JSON.stringify(unknown.slice(0, MAX_QUOTED_CHARS).toWellFormed())}, which no receipt signs`,
   );
 }
 

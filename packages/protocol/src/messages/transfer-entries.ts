@@ -40,7 +40,7 @@ export interface Entry {
   readonly malformed?: string | undefined;
 }
 
-/** One that cannot be read is refused for itself, by the one who decides about entries. */
+/** One that cannot be read is refused for itself, where entries are decided on. */
 function readEntry(value: unknown, what: string): Entry {
   try {
     return parseEntry(value, what);

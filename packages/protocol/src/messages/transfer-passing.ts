@@ -156,7 +156,7 @@ function parseCarried(value: unknown, what: string): CarriedBytes {
   };
 }
 
-/** The first word to a holder, by the one who has the token. */
+/** The first message to a holder, from the recipient that has the token. */
 export const carryMessage = message({
   type: 'carry',
   routes: [askerToOwner],

@@ -29,7 +29,7 @@ export interface OfferContent {
   readonly bytes: number;
 }
 
-/** What becomes of a file or link whose name is taken by another one. */
+/** What to do when the name of a file or link already exists. */
 export const CONFLICTS = ['update', 'rename', 'skip', 'overwrite', 'newer'] as const;
 export type OnConflict = (typeof CONFLICTS)[number];
 

@@ -45,7 +45,7 @@ interface Waiting {
  * Counts and bounds in time the connections that have not been admitted yet. A newcomer is not refused because others wait:
  * when there is no room, one of the address block that has most gives way, and of those the one whose last step towards its
  * admission is longest ago.
- * Address blocks from which a member came lately have places that others cannot take.
+ * Address blocks from which a member came recently have places that others cannot take.
  */
 export class AdmissionControl {
   /** In the order of arrival. */
@@ -56,7 +56,7 @@ export class AdmissionControl {
   readonly #known = new Set<string>();
   readonly #authenticationMs: number;
   readonly #max: number;
-  readonly #maxOfStrangers: number;
+  readonly #maxOfUnknown: number;
   readonly #maxPerAddress: number;
   readonly #maxOfKnown: number;
   readonly #onRefused: (address: string, why: string) => void;
@@ -64,7 +64,7 @@ export class AdmissionControl {
   constructor(options: AdmissionOptions) {
     this.#authenticationMs = options.authenticationMs ?? AUTHENTICATION_MS;
     this.#max = options.maxUnauthenticated ?? unauthenticatedLimit();
-    this.#maxOfStrangers = Math.ceil(this.#max * (1 - KNOWN_ADDRESS_SHARE));
+    this.#maxOfUnknown = Math.ceil(this.#max * (1 - KNOWN_ADDRESS_SHARE));
     this.#maxPerAddress = options.maxUnauthenticatedPerAddress ?? MAX_UNAUTHENTICATED_PER_ADDRESS;
     this.#maxOfKnown = Math.max(this.#maxPerAddress, Math.floor(this.#max * KNOWN_BLOCK_SHARE));
     this.#onRefused = options.onRefused ?? (() => undefined);
@@ -101,8 +101,8 @@ export class AdmissionControl {
       this.#dropOneOf(block);
       return undefined;
     }
-    const [strangers, most] = this.#strangers();
-    if (isKnown ? this.#waiting.size < this.#max : strangers < this.#maxOfStrangers) return undefined;
+    const [unknown, most] = this.#unknown();
+    if (isKnown ? this.#waiting.size < this.#max : unknown < this.#maxOfUnknown) return undefined;
     // A known address block is touched only for one of its own kind.
     const gives = most ?? (isKnown ? greediest(this.#blocks) : undefined);
     if (gives === undefined) return 'too many connections wait to authenticate';
@@ -111,7 +111,7 @@ export class AdmissionControl {
   }
 
   /** How many wait from address blocks that no one was admitted from, and the block that has most of them. */
-  #strangers(): [number, string | undefined] {
+  #unknown(): [number, string | undefined] {
     const blocks = [...this.#blocks].filter(([block]) => !this.#known.has(block));
     return [blocks.reduce((sum, [, { size }]) => sum + size, 0), greediest(blocks)];
   }

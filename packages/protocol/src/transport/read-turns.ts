@@ -39,7 +39,7 @@ export class ReadTurns {
     if (waiting !== undefined) waiting.secure = secure;
   }
 
-  /** It is read as any other. */
+  /** It is read like every other wire. */
   release(stream: Duplex): void {
     const waiting = this.#forget(stream);
     if (waiting !== undefined) startReading(stream, waiting);

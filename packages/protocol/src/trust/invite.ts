@@ -96,7 +96,7 @@ export function createInvite(options: InviteOptions): Invite {
   }
 }
 
-/** The link. It is a secret: the one who reads it may join. */
+/** The link. It is a secret: a reader of it may join. */
 export function formatInvite({ grant, seed, addresses }: Invite): string {
   const bytes = Buffer.alloc(FIXED_BYTES);
   bytes.writeUInt8(LAYOUT, 0);

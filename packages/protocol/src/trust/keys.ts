@@ -87,7 +87,7 @@ export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signat
 }
 
 /**
- * The id of the one who holds a key: SHA-256 of its SPKI DER in upper-case base32, 52 characters, so that it never
+ * The id of the holder of a key: SHA-256 of its SPKI DER in upper-case base32, 52 characters, so that it never
  * looks like a name.
  *
  * @param publicKey 32 bytes, raw

@@ -78,7 +78,7 @@ export class KnownDigests {
    * Remembers a file that this process wrote under a hidden name, gave this modification time, and put in place.
    *
    * Its ctime is of this moment, so that alone cannot tell a file that somebody wrote to since. Its mtime can: it
-   * is older, and the one who writes to the file sets it to now. What is as new as that is not remembered.
+   * is older, and a write to the file sets it to now. What is as new as that is not remembered.
    *
    * @param stats as it is in place
    * @param mtimeNs what it was given

@@ -86,7 +86,7 @@ export class DestinationFolder implements Disposable {
     return this.#held.size > MAX_KEPT_OPEN;
   }
 
-  /** Resolves when no folder is held open by that any more. Never rejects: the one who needs the folder is told. */
+  /** Resolves when no folder is held open by that any more. Never rejects: the caller that needs the folder is told. */
   async thinOut(): Promise<void> {
     await Promise.allSettled(this.#held.all.map(({ durable }) => durable));
     this.#held.closeUnused();
@@ -101,7 +101,7 @@ export class DestinationFolder implements Disposable {
     const folder = above.folder.open(own);
     folder.makeFillable();
     const durable = this.#sync && folder.made ? syncIn(above) : above.durable;
-    durable.catch(() => undefined); // told to the one who waits for it
+    durable.catch(() => undefined); // told to the caller that waits for it
     return { folder, durable, users: 0 };
   }
 

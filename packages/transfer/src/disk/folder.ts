@@ -148,7 +148,7 @@ export class Folder implements Disposable {
       return this.#syncing;
     }
     this.#syncNext ??= this.#syncing
-      .catch(() => undefined) // told to the one who began it
+      .catch(() => undefined) // told to the caller that began it
       .then(() => {
         this.#syncNext = undefined;
         return this.sync();

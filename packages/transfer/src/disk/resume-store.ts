@@ -75,7 +75,7 @@ export class ResumeStore {
 }
 
 /**
- * Whether a part may be written to. One with a second name has its final name already: the one who received it was killed
+ * Whether a part may be written to. One with a second name has its final name already: its receiver was killed
  * before it gave up the hidden one. What is no file is nothing of ours.
  */
 export function isPartAlone(found: Stats): boolean {

@@ -80,7 +80,7 @@ export class RelayLane {
   /** Bytes that came of all holders, by what it says. */
   #came = 0;
   #isSupplying = false;
-  /** The holder that was waited for in vain, where it was then. */
+  /** The holder that did not answer in time, where it was then. */
   #gaveUpOn: { readonly holder: RelayLane; readonly entry: number; readonly offset: number } | undefined;
   isOpen = true;
   /** Those that wait for what this one gets. */

@@ -15,7 +15,7 @@ import type { DestinationFolder } from '../disk/destination-folder.ts';
 import { hasFacts, refreshPresent, type FileFacts } from './refresh-existing.ts';
 import { syncPresent } from './sync-existing.ts';
 
-/** Names `name (n)` that are looked at for one entry: the one who fills a folder with them is not to keep it busy. */
+/** Names `name (n)` that are looked at for one entry: a folder that is full of them does not keep it busy. */
 const MAX_LOOKS = 1_000;
 
 export interface ExistingFilesOptions {

@@ -1,7 +1,7 @@
 import type { EntryFailure, Got, ReceiptFile } from '@filer/protocol';
 import type { FileResult } from '../wire/outcome.ts';
 
-/** Who is told what becomes of the files. */
+/** Who is told the outcome of each file. */
 export interface IncomingOwner {
   started(entry: number, name: string, size: number): void;
   /** The sender is to know how far its file was taken. */

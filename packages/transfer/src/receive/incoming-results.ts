@@ -38,7 +38,7 @@ export interface IncomingResultsParts {
   readonly note: (files: readonly ReceiptFile[]) => void;
 }
 
-/** What becomes of the files: told to the sender, given receipts, counted, and told to who watches. */
+/** The outcome of each file: told to the sender, given receipts, counted, and told to observers. */
 export class IncomingResults implements IncomingOwner, Disposable {
   readonly #parts: IncomingResultsParts;
   readonly #receipts = new ReceiptBatches((files) => this.#issue(files));

@@ -30,7 +30,7 @@ export interface OwnershipOptions {
   readonly onConflict: OnConflict;
   /** What the sender delivered before. */
   readonly deliveries: Deliveries;
-  /** `all`: files and links are replaced the one who made them, since they are those of the one who asked for new ones. */
+  /** `all`: files and links are replaced whichever machine made them, since they belong to the user who asked for new ones. */
   readonly replaces: 'own' | 'all';
   /** The job that is being received. */
   readonly job: string;
@@ -190,7 +190,7 @@ export class Ownership {
     const name = components.at(-1) ?? '';
     const delivered = this.#find(components, name);
     if (delivered === undefined) return undefined;
-    // The one who says `overwrite` or `newer` means content alone.
+    // `overwrite` and `newer` are about content alone.
     if (this.#options.onConflict === 'update' && !isOfTime(there.mtimeNs, delivered.mtimeNs))
       return undefined;
     return await identityOfSame(folder, name, there, delivered, this.#options.files);

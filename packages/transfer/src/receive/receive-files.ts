@@ -44,7 +44,7 @@ export function receiveFiles(channel: Channel, options: ReceiveOptions): Promise
  * Judges an offer, and makes all ready for its files.
  *
  * @param asker its signal is aborted when the sender is gone
- * @param owner told what becomes of the files
+ * @param owner told the outcome of each file
  * @throws FilerError why the offer is refused
  */
 async function takeOffer(

@@ -43,7 +43,7 @@ export interface ReceiveOptions extends ReceiverOptions {
   /** Whether contents are read to be compared, whatever is remembered of them. @default what the offer says */
   readonly checksum?: boolean | undefined;
   /**
-   * Of this receiver and place: in the names of its parts, so that they are no one else's, and the one who knows it can
+   * Of this receiver and place: in the names of its parts, so that no other receiver uses them, and a caller that knows it can
    * remove what a killed process left.
    *
    * @default none: the inbox is this receiver's alone

@@ -10,7 +10,7 @@ export interface ReceivePolicy {
   readonly maxFiles?: number | undefined;
   /** Most bytes of files that one transfer may bring. @default any number */
   readonly maxBytes?: number | undefined;
-  /** Most files, folders and links that one transfer may tell of, whatever becomes of them. @default MAX_TRANSFER_ENTRIES */
+  /** Most files, folders and links that one transfer may announce, whatever their outcome. @default MAX_TRANSFER_ENTRIES */
   readonly maxEntries?: number | undefined;
   /**
    * Decides about an offer, however long a person thinks; throws a FilerError (`declined`, `refused`) to refuse.

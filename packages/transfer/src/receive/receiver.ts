@@ -114,7 +114,7 @@ export interface Reception {
    * Judges an offer, and makes all ready for its files.
    *
    * @param asker its signal is aborted when the sender is gone
-   * @param owner told what becomes of the files
+   * @param owner told the outcome of each file
    * @throws FilerError why the offer is refused
    */
   accept(offer: Offer, asker: Asker, owner: IncomingOwner): Promise<Accepted>;
@@ -431,7 +431,7 @@ export class Receiver {
     this.#watchdog.exchanged();
   }
 
-  /** Says it without waiting. That the connection is gone is noticed by the one who reads from it. */
+  /** Says it without waiting. A lost connection is noticed where it is read from. */
   #tell(message: Message): void {
     this.#say(message).catch(() => undefined);
   }

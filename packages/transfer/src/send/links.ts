@@ -4,7 +4,7 @@ import { checkLinkTarget, readLinkTarget } from '../disk/link-target.ts';
 import { atSource, type SourceFile } from './source.ts';
 
 /**
- * What becomes of symbolic links inside a folder that is sent. `keep`: they go as links, and those that lead out of the
+ * What to do with symbolic links inside a folder that is sent. `keep`: they go as links, and those that lead out of the
  * folder stay here; `require`: the same, but one that stays here has failed; `copy`: what they lead to goes in their place, as
  * with `rsync -L`; `skip`: none goes.
  */

@@ -17,7 +17,7 @@ export interface SendOptions extends StallOptions, OutgoingOptions, EntryAnnounc
   readonly ignored?: WalkOptions['ignored'];
   /** Which folders inside are only looked into. */
   readonly onlyEntered?: WalkOptions['onlyEntered'];
-  /** What becomes of links inside the folders. */
+  /** What to do with links inside the folders. */
   readonly links?: WalkOptions['links'];
   readonly network: string;
   readonly senderId: string;

@@ -16,7 +16,7 @@ const MAX_FINISHED = 10_000;
 export type ReadBlock = (into: Buffer, offset: number, bytes: number) => Buffer;
 
 /**
- * The sources of one job, read and digested once for all its recipients: the one who is ahead reads a block, and the
+ * The sources of one job, read and digested once for all its recipients: the recipient that is ahead reads a block, and the
  * others take it from the window. One that has fallen behind the window reads for itself.
  */
 export class SharedReads {

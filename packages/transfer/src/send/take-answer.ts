@@ -8,7 +8,7 @@ import type { SentEntries } from './sent-entries.ts';
 export interface AnswerRules {
   /** The receiver, for people. */
   readonly who?: string | undefined;
-  /** What becomes of a file whose name is taken. @default rename */
+  /** What to do when the name already exists. @default rename */
   readonly onConflict?: OnConflict | undefined;
   /**
    * Whether the receiver fetches: it may leave entries out, and its own conflict rule decides.

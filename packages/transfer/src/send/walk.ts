@@ -40,7 +40,7 @@ export interface WalkOptions {
    * @default each folder is sent
    */
   readonly onlyEntered?: ((file: string) => boolean) | undefined;
-  /** What becomes of links inside folders. @default keep */
+  /** What to do with links inside folders. @default keep */
   readonly links?: Links | undefined;
   /** A link inside a folder stays here; the walk continues. @default one that cannot go is told to `failed` */
   readonly leftOut?: ((link: LinkLeftOut) => void) | undefined;

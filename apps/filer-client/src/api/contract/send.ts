@@ -243,7 +243,7 @@ export const path = text(16_384);
 /** What is not sent or fetched of a folder, as in a `.gitignore`. */
 export const exclude = arrayOf(text(4_096), 1_000);
 export const onConflict = v.picklist(CONFLICTS);
-/** What becomes of links in folders. */
+/** What to do with links in folders. */
 export const links = v.picklist(['keep', 'copy', 'skip']);
 export const limit = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 export const timeoutMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

@@ -57,7 +57,7 @@ export async function getToStdout(
   }
 }
 
-/** Resolves when the bytes are on their way: the one who reads slowly holds the sender back. */
+/** Resolves when the bytes are on their way: a slow reader holds the sender back. */
 function write(stdout: OutputStream, content: Buffer, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));

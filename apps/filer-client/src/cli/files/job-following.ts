@@ -70,7 +70,7 @@ export async function showJob(
 
 const LINKS_ADVICE = ': --copy-links sends what they lead to, --skip-links sends no links';
 
-/** Why a command does not follow a job to its end, with what becomes of the job, and what to type. */
+/** Why a command does not follow a job to its end, with what happens to the job, and what to type. */
 export function cutOff(job: string, error: unknown): unknown {
   if (!(error instanceof FilerError)) return error;
   const { code, message } = error;

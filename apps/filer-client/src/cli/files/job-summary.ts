@@ -71,7 +71,7 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   return `${countOf(done.filesSent)} delivered${skipped}${kept}${removed}${left}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
-/** How several ended, those that ended alike in one line: `bob and carol  delivered: 1 file delivered`. */
+/** How several ended, those with the same result in one line: `bob and carol  delivered: 1 file delivered`. */
 function outcomeLines(recipients: readonly RecipientDone[]): string[] {
   const names = new Map<string, string[]>();
   for (const { name, ok, code, state = 'failed', status } of recipients) {

@@ -7,7 +7,7 @@ export const linkArguments = {
   skipLinks: flag('do not send links that are in folders'),
 };
 
-/** What becomes of links, by the two flags. @throws FilerError `usage` */
+/** What to do with links, by the two flags. @throws FilerError `usage` */
 export function linksOf({ copyLinks, skipLinks }: { copyLinks: boolean; skipLinks: boolean }): SentLinks {
   if (copyLinks && skipLinks)
     throw new FilerError('usage', '--copy-links sends what --skip-links leaves out: give one of them');

@@ -174,7 +174,7 @@ async function enrolAsIs(folder: string, enrolling: Enrolling): Promise<Membersh
 
 /**
  * A cloned machine needs a key of its own. The new one takes the place of the old only once it is a member's: a
- * join that fails leaves everything as it was. The old one is kept beside it, for the one who made a mistake.
+ * join that fails leaves everything as it was. The old one is kept beside it, in case that was a mistake.
  */
 async function enrolAnew(folder: string, enrolling: Enrolling): Promise<MembershipFile> {
   const draft = await mkdtemp(joinPath(folder, 'new-identity-'));

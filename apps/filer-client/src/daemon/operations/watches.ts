@@ -75,7 +75,7 @@ export const watchList: OperationOf<Methods['watchList']> = (context) => ({
 export const watchRemove: OperationOf<Methods['watchRemove']> = async (context, params) => {
   const typed = requireAbsolute(params.folder, 'folder');
   const { id, name, folder } = watchOf(context, params.which, typed);
-  const waiting = context.member.watches.waiting(id);
+  const waiting = context.member.watches.deliveries.waiting(id);
   await context.daemon.watches.remove(id);
   restoreAsides(context.member.watches, id); // what cannot be now is at the next start
   context.member.watches.remove(id);

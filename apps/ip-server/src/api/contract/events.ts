@@ -12,7 +12,7 @@ const schemas = {
   report: v.object({ count: v.number(), peers: arrayOf(v.string()) }),
   /** What is expected of a machine changed, or how its reports come. */
   schedule: v.object({ peer: v.string(), name: v.string() }),
-  /** An alarm was raised, delivered, tried in vain, or given up. */
+  /** An alarm was raised, delivered, tried without success, or given up. */
   alarm: v.object({ peer: v.string(), schedule: v.string() }),
   /** A machine told what it sends and fetches now. */
   transfer: v.object({ id: v.string() }),

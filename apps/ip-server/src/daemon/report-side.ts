@@ -1,0 +1,122 @@
+import { dirname } from 'node:path';
+import { DiskRoom } from '@filer/program';
+import { Alarms } from '../alarms/alarms.ts';
+import { openRoutes } from '../alarms/routes.ts';
+import type { ServerEvents } from '../api/contract/events.ts';
+import type { Directory } from '../network/directory.ts';
+import type { LiveSessions } from '../network/live-sessions.ts';
+import type { Presence } from '../network/presence.ts';
+import { ReportIntake } from '../reports/intake.ts';
+import { ReportMonitor } from '../reports/report-monitor.ts';
+import { StoreRoom } from '../store/store-room.ts';
+import { Attachments } from '../uploads/attachments.ts';
+import { Housekeeping } from './housekeeping.ts';
+import type { OwnSide } from './own-side.ts';
+import { Retention } from './retention.ts';
+import type { ServerOptions } from './server-daemon.ts';
+
+/** What takes in reports, judges who is late, and removes what is old. */
+export interface ReportSide {
+  readonly attachments: Attachments;
+  readonly alarms: Alarms;
+  readonly monitor: ReportMonitor;
+  readonly intake: ReportIntake;
+}
+
+interface Around {
+  readonly directory: Directory;
+  readonly presence: Presence;
+  /** Of this server. */
+  readonly sessions: LiveSessions;
+  readonly events: ServerEvents;
+  /** Whether this one of several servers judges and tells. @default there is one */
+  readonly holdsTimers: (() => boolean) | undefined;
+}
+
+export async function openReportSide(
+  { home, settings, environment, version, log }: ServerOptions,
+  { store, health, tells, identity, founding, clock, now, agesNow }: OwnSide,
+  { directory, presence, sessions, events, holdsTimers }: Around,
+  closing: AsyncDisposableStack,
+): Promise<ReportSide> {
+  const keepFreeBytes = settings.keepFree;
+  const retention = new Retention({
+    store,
+    health,
+    retentionMs: settings.reportRetentionMs,
+    maxReportBytes: settings.reportSpaceBytes,
+    now: agesNow,
+  });
+  const room = new StoreRoom({
+    store,
+    disk: new DiskRoom(dirname(home.databaseFile), { keepFreeBytes: 0 }),
+    keepFreeBytes,
+    onWanted: () => retention.makeRoom(),
+    onProblem: tells('room on the disk'),
+  });
+  const attachments = new Attachments({
+    store: store.attachments,
+    root: home.attachments,
+    network: founding.network,
+    identity,
+    spaceBytes: settings.attachmentSpaceBytes,
+    keepFreeBytes,
+    log,
+    onProblem: tells('attachments'),
+    now,
+    agesNow,
+  });
+  closing.defer(() => retention.close());
+  const housekeeping = new Housekeeping({
+    store,
+    attachments,
+    presence,
+    retention,
+    health,
+    refusal: (bytes) => room.refusal(bytes),
+    now: agesNow,
+  });
+  closing.defer(() => housekeeping.close());
+  const alarms = new Alarms({
+    alarms: store.alarms,
+    routes: await openRoutes({ home, settings, environment, alarms: store.alarms, software: version, log }),
+    isTeller: holdsTimers,
+    source: { ...founding, about: (id) => directory.get(id)?.membership },
+    now: () => clock.now(),
+    log,
+    events,
+    onProblem: tells('alarms'),
+  });
+  closing.defer(() => alarms.close());
+  const { servers } = store;
+  const monitor = new ReportMonitor(
+    {
+      store,
+      clock,
+      settleMs: settings.settleMs,
+      isMember: (id) => directory.get(id)?.status === 'member',
+      shared: servers && {
+        load: (peers) => servers.expectations(peers),
+        isJudge: () => holdsTimers?.() === true,
+        isHere: (id) => sessions.of(id) !== undefined,
+      },
+      alarmsOf: (raised, moment) => alarms.of(raised, moment),
+      onRaised: (raised) => alarms.raised(raised),
+      events,
+      onProblem: tells('schedules'),
+    },
+    await store.expectations.all(),
+  );
+  closing.defer(() => monitor.close());
+  closing.defer(() => attachments.close());
+  const intake = new ReportIntake({
+    store: store.reports,
+    append: (reports) => monitor.append(reports),
+    onProblem: tells('reports'),
+    onStored: () => retention.stored(),
+    refusal: (bytes, peer) => room.refusal(bytes, peer),
+    events,
+  });
+  closing.defer(() => intake.drain());
+  return { attachments, alarms, monitor, intake };
+}
