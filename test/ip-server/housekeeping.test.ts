@@ -1,5 +1,5 @@
 import { createLogger, TrustedClock } from '@filer/program';
-import { encodeReportBody, FilerError } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { freshStore } from '../support/fresh-store.ts';
 import { Housekeeping } from '../../apps/ip-server/src/daemon/housekeeping.ts';
@@ -7,25 +7,13 @@ import { Retention } from '../../apps/ip-server/src/daemon/retention.ts';
 import { StoreHealth } from '../../apps/ip-server/src/daemon/store-health.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../apps/ip-server/src/network/presence.ts';
-import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { reportsFound } from '../support/reports-found.ts';
+import { storeReports } from '../support/stored-reports.ts';
 
 const MiB = 1024 * 1024;
 const MINUTE_MS = 60_000;
 
 afterEach(() => void vi.useRealTimers());
-
-const BODY = { title: '', values: [['x', 'y'.repeat(10_000)] as const], schedule: '' };
-const CONTENT = encodeReportBody(BODY);
-
-async function storeReports(store: Store, first: number, count: number): Promise<void> {
-  await store.reports.append(
-    Array.from({ length: count }, (_, index) => {
-      const report = { ...BODY, spool: 'a'.repeat(32), seq: first + index, kind: 'user', time: 0 } as const;
-      return { peer: 'PEER', report, content: CONTENT, receivedAt: 0 };
-    }),
-  );
-}
 
 test('a wall clock that jumps ahead drops nothing; what has passed does', async () => {
   const DAY_MS = 86_400_000;

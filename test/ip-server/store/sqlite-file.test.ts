@@ -2,17 +2,17 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createLogger } from '@filer/program';
-import { encodeReportBody, parseDirectory } from '@filer/protocol';
+import { parseDirectory } from '@filer/protocol';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Housekeeping } from '../../../apps/ip-server/src/daemon/housekeeping.ts';
 import { Retention } from '../../../apps/ip-server/src/daemon/retention.ts';
 import { StoreHealth } from '../../../apps/ip-server/src/daemon/store-health.ts';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
-import type { Store } from '../../../apps/ip-server/src/store/interfaces.ts';
 import { openStore } from '../../../apps/ip-server/src/store/store.ts';
 import { freshFolder, RunningServer } from '../../support/ip-server.ts';
 import { reportsFound } from '../../support/reports-found.ts';
+import { CONTENT, storeReports } from '../../support/stored-reports.ts';
 import { TestMember } from '../../support/test-member.ts';
 import { PaperNetwork } from '../members.ts';
 
@@ -22,18 +22,6 @@ const MiB = 1024 * 1024;
 const MINUTE_MS = 60_000;
 
 afterEach(() => void vi.useRealTimers());
-
-const BODY = { title: '', values: [['x', 'y'.repeat(10_000)] as const], schedule: '' };
-const CONTENT = encodeReportBody(BODY);
-
-async function storeReports(store: Store, first: number, count: number): Promise<void> {
-  await store.reports.append(
-    Array.from({ length: count }, (_, index) => {
-      const report = { ...BODY, spool: 'a'.repeat(32), seq: first + index, kind: 'user', time: 0 } as const;
-      return { peer: 'PEER', report, content: CONTENT, receivedAt: 0 };
-    }),
-  );
-}
 
 test('a server that may keep less drops the oldest within a minute and gives the room back, and uses the rest again', async () => {
   const file = join(await freshFolder(), 'test.db');

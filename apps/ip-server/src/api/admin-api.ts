@@ -10,47 +10,40 @@ import type { ServerTokens } from '../http/server-tokens.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Reachable } from '../network/reach.ts';
 import type { Removals } from '../network/removals.ts';
-import type { CollectRun, CollectStore } from '../store/collect-store.ts';
-import type { AttachmentStore } from '../store/attachment-store.ts';
-import type { AlarmChannel, AlarmStore } from '../store/alarm-store.ts';
-import type { AuditStore } from '../store/audit-store.ts';
-import type { MessageStore } from '../store/message-store.ts';
-import type { ReportStore } from '../store/report-store.ts';
-import type { StoreAt } from '../store/interfaces.ts';
-import type { SampleStore } from '../store/sample-store.ts';
-import type { Founding, Registry } from '../store/registry.ts';
-import type { ServerStore } from '../store/server-store.ts';
+import type { CollectRun } from '../store/collect-store.ts';
+import type { AlarmChannel } from '../store/alarm-store.ts';
+import type { Store } from '../store/interfaces.ts';
+import type { Founding } from '../store/registry.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
 
-/** What the methods work on: the running server, or one that a command opens for its own time. */
-export interface AdminApi {
-  readonly home: Home;
-  readonly founding: Founding;
-  readonly registry: Registry;
+interface StoredSide extends Pick<
+  Store,
+  'registry' | 'collects' | 'attachments' | 'reports' | 'samples' | 'messages' | 'alarms'
+> {
   /** What several servers share; undefined where there is one. */
-  readonly servers: ServerStore | undefined;
-  readonly directory: Directory;
-  readonly removals: Removals;
-  readonly collects: CollectStore;
+  readonly servers: Store['servers'];
   /** Where files of collects go that are not given a folder. */
   readonly collected: string;
-  readonly attachments: AttachmentStore;
   /** Where it is that everything is stored. */
-  readonly storeAt: StoreAt;
+  readonly storeAt: Store['at'];
   /** What it takes there. @throws FilerError when it cannot be reached */
   readonly storeBytes: () => Promise<number>;
-  readonly reports: ReportStore;
-  readonly samples: SampleStore;
-  readonly messages: MessageStore;
+  readonly auditStore: Store['audit'];
+}
+
+/** What the methods work on: the running server, or one that a command opens for its own time. */
+export interface AdminApi extends StoredSide {
+  readonly home: Home;
+  readonly founding: Founding;
+  readonly directory: Directory;
+  readonly removals: Removals;
   readonly overview: Overview;
-  readonly alarms: AlarmStore;
   readonly alarmSettings: AlarmSettings;
   /** Who may come in over HTTP. */
   readonly tokens: ServerTokens;
   /** Where is written who changes what. */
   readonly audit: AuditLog;
-  readonly auditStore: AuditStore;
   /** Where machines reach the server, for invites. */
   readonly reach: Reachable;
   readonly network: NetworkSide;
@@ -103,24 +96,13 @@ export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefin
   return {
     home,
     founding,
-    registry: store.registry,
-    servers: store.servers,
+    ...storedIn(store, home),
     directory,
     removals,
-    collects: store.collects,
-    collected: collectedIn(home),
-    attachments: store.attachments,
-    storeAt: store.at,
-    storeBytes: () => store.bytes(),
-    reports: store.reports,
-    samples: store.samples,
-    messages: store.messages,
     overview,
-    alarms: store.alarms,
     alarmSettings,
     tokens,
     audit,
-    auditStore: store.audit,
     reach,
     network: networkSideOf(daemon, stop),
     events,
@@ -175,6 +157,20 @@ function statusOf({
   };
 }
 
-export function collectedIn({ databaseFile }: Home): string {
-  return join(dirname(databaseFile), 'collected');
+/** What of a store and its home the methods work on. */
+export function storedIn(store: Store, { databaseFile }: Home): StoredSide {
+  return {
+    registry: store.registry,
+    servers: store.servers,
+    collects: store.collects,
+    collected: join(dirname(databaseFile), 'collected'),
+    attachments: store.attachments,
+    storeAt: store.at,
+    storeBytes: () => store.bytes(),
+    reports: store.reports,
+    samples: store.samples,
+    messages: store.messages,
+    alarms: store.alarms,
+    auditStore: store.audit,
+  };
 }

@@ -1,15 +1,8 @@
-import {
-  amend,
-  createInvite,
-  FilerError,
-  formatInvite,
-  signRemoval,
-  type KeyPair,
-  type Membership,
-} from '@filer/protocol';
+import { FilerError, formatInvite, signRemoval, type KeyPair, type Membership } from '@filer/protocol';
 import { iso } from '@filer/program';
 import { amendRefusal, checkName } from '../network/enrolment.ts';
 import { requireNetworkKey } from '../network/foundation.ts';
+import { amended, newInvite, type InviteTerms } from '../network/signing.ts';
 import type { AdminApi } from './admin-api.ts';
 import { inviteTargetOf } from './servers.ts';
 import { findMember } from './members.ts';
@@ -44,12 +37,14 @@ interface Change {
 export async function changeMember(api: AdminApi, { peer, name, groups }: Change): Promise<Membership> {
   const { membership: known } = findMember(api, peer);
   const key = await keyOf(api);
-  const changed = {
-    serial: Math.max(Date.now(), known.serial + 1),
-    ...(name === undefined ? {} : { name }),
-    ...(groups === undefined ? {} : { groups: [...new Set(groups)].toSorted() }),
-  };
-  const membership = amend(known, changed, key);
+  const membership = amended(
+    known,
+    {
+      ...(name === undefined ? {} : { name }),
+      ...(groups === undefined ? {} : { groups: [...new Set(groups)].toSorted() }),
+    },
+    key,
+  );
   await keepAmended(api, membership);
   return membership;
 }
@@ -61,29 +56,12 @@ export async function removeMember(api: AdminApi, peer: string): Promise<{ id: s
   return { id, name };
 }
 
-interface Wanted {
-  readonly groups: readonly string[];
-  readonly expiresMs: number;
-  readonly uses: number;
-}
-
 export async function inviteMember(
   api: AdminApi,
-  { groups, expiresMs, uses }: Wanted,
+  terms: InviteTerms,
 ): Promise<{ id: string; link: string; expiresAt: string }> {
   const { registry, events } = api;
-  const networkKey = await keyOf(api);
-  const { server, addresses } = await inviteTargetOf(api);
-  const now = Date.now();
-  const invite = createInvite({
-    networkKey,
-    server,
-    addresses,
-    groups,
-    expiresAt: now + expiresMs,
-    uses,
-    now,
-  });
+  const invite = newInvite(await keyOf(api), await inviteTargetOf(api), terms);
   await registry.addInvite(invite.grant);
   events.publish('invite', { id: invite.grant.invite });
   return { id: invite.grant.invite, link: formatInvite(invite), expiresAt: iso(invite.grant.expiresAt) };

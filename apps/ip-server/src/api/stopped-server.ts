@@ -14,7 +14,7 @@ import { reachableAt } from '../network/reach.ts';
 import { Removals } from '../network/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import { checkLastStore, mayHoldAnything, openStore, storePlaceOf } from '../store/store.ts';
-import { collectedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
+import { storedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
 import type { ServerEventData } from './contract/events.ts';
 
 /** A server that a command opens in its own process while none runs: it has the store, and serves no network. */
@@ -68,24 +68,13 @@ export async function openStoppedServer(
     return {
       home,
       founding,
-      registry,
-      servers: store.servers,
+      ...storedIn(store, home),
       directory,
       removals,
-      collects: store.collects,
-      collected: collectedIn(home),
-      attachments: store.attachments,
-      storeAt: store.at,
-      storeBytes: () => store.bytes(),
-      reports: store.reports,
-      samples: store.samples,
-      messages: store.messages,
       overview,
-      alarms: store.alarms,
       alarmSettings: shownAlarmSettings(settings, home, environment),
       tokens: new ServerTokens(store.tokens, Date.now),
       audit: new AuditLog(store.audit, events, Date.now),
-      auditStore: store.audit,
       reach: reachableAt((await registry.listenedAt(founding.server)) ?? settings),
       network: STOPPED_NETWORK,
       events,

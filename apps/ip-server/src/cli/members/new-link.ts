@@ -1,13 +1,11 @@
-import { createInvite, formatInvite, type HostPort, type Invite } from '@filer/protocol';
+import { formatInvite, type HostPort, type Invite } from '@filer/protocol';
 import type { Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { ServerClient } from '../../api/server-client.ts';
+import { newInvite, type InviteTerms } from '../../network/signing.ts';
 import { networkKeyOf } from './signing.ts';
 
-export interface LinkOptions {
-  readonly groups: readonly string[];
-  readonly expiresMs: number;
-  readonly uses: number;
+export interface LinkOptions extends InviteTerms {
   /** The file of the network key, if it is not in the home. */
   readonly networkKey: string | undefined;
 }
@@ -25,19 +23,9 @@ export async function newLink(
   server: ServerClient,
   context: Context,
 ): Promise<NewLink> {
-  const { groups, expiresMs, uses } = options;
   const networkKey = await networkKeyOf(context, server, options.networkKey);
-  const { server: id, addresses, leftOut } = await server.call(contract.inviteContext, {});
-  const now = Date.now();
-  const invite = createInvite({
-    networkKey,
-    server: id,
-    addresses,
-    groups,
-    expiresAt: now + expiresMs,
-    uses,
-    now,
-  });
+  const { leftOut, ...target } = await server.call(contract.inviteContext, {});
+  const invite = newInvite(networkKey, target, options);
   await server.call(contract.inviteAdd, { grant: invite.grant });
   return { link: formatInvite(invite), invite, leftOut };
 }

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
-import { amend, FilerError, signRemoval, type KeyPair, type Membership } from '@filer/protocol';
+import { FilerError, signRemoval, type KeyPair, type Membership } from '@filer/protocol';
 import { readConfiguration, type Context } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import type { ServerClient } from '../../api/server-client.ts';
 import { requireNetworkKey } from '../../network/foundation.ts';
+import { amended } from '../../network/signing.ts';
 import { SETTINGS } from '../../settings.ts';
 
 /** Other commands may change the same thing at the same time; then it is signed again. */
@@ -54,8 +55,7 @@ export async function amendMember(
   change: (membership: Membership) => { readonly name?: string; readonly groups?: readonly string[] },
 ): Promise<Membership> {
   const known = await memberOf(server, peer);
-  const serial = Math.max(Date.now(), known.serial + 1);
-  const membership = amend(known, { ...change(known), serial }, networkKey);
+  const membership = amended(known, change(known), networkKey);
   await server.call(contract.amend, { membership });
   return membership;
 }
