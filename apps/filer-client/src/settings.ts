@@ -53,7 +53,7 @@ export const clientSettings = {
   ),
   allowMirror: toggleSetting(
     true,
-    'let a sender remove what it delivered here before and nothing has changed since (`send --delete`)',
+    'let a sender remove files that it delivered here and that are unchanged (`send --delete`)',
   ),
   allowRelease: toggleSetting(
     false,

@@ -101,18 +101,14 @@ export const SETTINGS = {
     'address of the dashboard and the API',
   ),
   httpPort: {
-    ...setting(
-      HTTP_PORT,
-      '10980',
-      'their port, 0 for any that is free, as when it is in use; off serves none',
-    ),
+    ...setting(HTTP_PORT, '10980', 'port of the dashboard and the API; 0 for any free port, off for none'),
     fallback: undefined,
   } satisfies Setting<number | 'off' | undefined>,
   httpName: listSetting(HTTP_NAME, 'ops.example', 'name by which browsers call this server'),
   httpCert: optionalSetting(
     textKind('a file', { completes: 'file' }),
     '/etc/ip-server/http-cert.pem',
-    'certificate for the dashboard (default: a self-made one where others than this machine reach it)',
+    'certificate for the dashboard (default: a self-signed one, if other machines can reach it)',
   ),
   httpKey: optionalSetting(
     textKind('a file', { completes: 'file' }),
@@ -122,7 +118,7 @@ export const SETTINGS = {
   httpProxy: listSetting(
     IP_ADDRESS,
     '127.0.0.1',
-    'address of a proxy that ends TLS in front of the dashboard, and is believed who asks',
+    'address of a TLS proxy in front of the dashboard; its X-Forwarded-For is trusted',
   ),
   advertise: listSetting(
     ADDRESS,

@@ -27,7 +27,7 @@ export const commands: readonly Command[] = [
     command('share remove <name>', 'stop sharing a folder', () => import('./files/share-remove.ts')),
     command(
       'watch add <folder>',
-      'send new and changed files of a folder by itself',
+      'send new and changed files of a folder automatically',
       () => import('./watch/watch-add.ts'),
     ),
     command(

@@ -19,7 +19,7 @@ export const commands: readonly Command[] = [
     ),
     command(
       'servers remove <id>',
-      'let no machine trust a server any longer',
+      'withdraw the trust of machines in a server',
       async () => (await import('./servers/listing.ts')).serversRemove,
     ),
   ]),

@@ -69,7 +69,7 @@ export async function run(
     );
     output.json({ type: 'ready', id, listen, http, ...(fingerprint === undefined ? {} : { fingerprint }) });
     if (fingerprint !== undefined)
-      output.words(`The certificate of the dashboard is self-made; its SHA-256 is ${fingerprint}`);
+      output.words(`The certificate of the dashboard is self-signed; its SHA-256 is ${fingerprint}`);
     log.info('listening', { listen, id, version, http });
     const ending = Promise.race([aborted(signal), stopped.promise]);
     const admitted = admitOwnClient({ join, noJoin, isNew }, context).then(() => true);

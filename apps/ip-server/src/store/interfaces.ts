@@ -42,7 +42,7 @@ export interface Store {
 }
 
 export interface StoreAt {
-  readonly engine: 'sqlite' | 'postgresql' | 'memory';
+  readonly engine: string;
   /** Its file, or its name and hosts: what people know it by, without user and password. */
   readonly database: string;
 }

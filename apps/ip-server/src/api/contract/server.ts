@@ -19,7 +19,7 @@ const alarmsStatus = v.object({
 
 /** Where what is stored is. */
 const storeStatus = v.object({
-  engine: v.picklist(['sqlite', 'postgresql', 'memory']),
+  engine: v.string(),
   /** Its file, or its name and hosts, without user and password. */
   database: v.string(),
   /** What it takes where it is, roughly; null while it cannot be reached. */
