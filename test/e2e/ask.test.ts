@@ -15,13 +15,22 @@ let proxy: TcpProxy;
 beforeAll(async () => {
   proxy = await TcpProxy.open();
   network = await TestNetwork.open({ running: ['anna'] });
-  await network.add('bob', '--accept', 'ask');
+  await network.join('bob');
+  await startBob();
   await network.seesAs('anna', 'bob', 'online');
 });
 afterAll(async () => {
   await network.close();
   await proxy[Symbol.asyncDispose]();
 });
+
+/** Bob is known by the address of the proxy only, from his first record on: no byte may go past it. */
+async function startBob(): Promise<DaemonProcess> {
+  const bob = await network.startAlone('bob', '--accept', 'ask', '--advertise', proxy.address);
+  proxy.target = bob.listen;
+  await bob.said('connected to the ip-server');
+  return bob;
+}
 
 async function itemsOf(name: string, state?: string): Promise<Line[]> {
   const [document] = await network.ask(name, 'inbox');
@@ -125,11 +134,6 @@ test('what grew beyond what was shown is refused, the rest comes', async () => {
 });
 
 test('an offer outlives the daemon that asked: it waits again, and resuming what was accepted asks no one', async () => {
-  const startBob = async (): Promise<DaemonProcess> => {
-    const bob = await network.start('bob', '--accept', 'ask', '--advertise', proxy.address);
-    proxy.target = bob.listen;
-    return bob;
-  };
   const { sending, item } = await offer(await network.file('large', 8_000_000));
   await network.daemon('bob').stop('SIGKILL');
   expect((await network.client('bob', ['inbox', 'accept', '--all'])).code).toBe(12);

@@ -18,7 +18,7 @@ import {
   type Identity,
   type Messenger,
 } from '@filer/protocol';
-import { clientHello, connectBare } from './key-updates.ts';
+import { clientHello, connectBare, type BareTls } from './key-updates.ts';
 
 interface Target {
   readonly host: string;
@@ -42,6 +42,21 @@ const over = (): boolean => performance.now() >= until || tried >= (target.tries
 /** Connections that were tried, and frames that were written, whether they were taken or not. */
 let [tried, frames] = [0, 0];
 
+async function greet(messenger: Messenger, hello: object): Promise<void> {
+  await sayHello(messenger, {
+    versions: [1],
+    features: [],
+    role: 'command',
+    network: target.network,
+    removals: 0,
+    purpose: 'session',
+    subscribe: false,
+    software: 'evil',
+    schedules: [],
+    ...hello,
+  } as never);
+}
+
 /** Opens a connection and says hello, as often as it is thrown out. */
 async function keep(
   identity: Identity,
@@ -54,18 +69,7 @@ async function keep(
       const { host, port, id } = target;
       const link = await dial({ transport: 'tls', host, port, identity, expect: id });
       const messenger = unauthenticatedMessenger(link);
-      await sayHello(messenger, {
-        versions: [1],
-        features: [],
-        role: 'command',
-        network: target.network,
-        removals: 0,
-        purpose: 'session',
-        subscribe: false,
-        software: 'evil',
-        schedules: [],
-        ...hello,
-      } as never);
+      await greet(messenger, hello);
       messenger.socket.pause();
       await act(messenger);
       messenger.destroy();
@@ -254,6 +258,26 @@ const attacks: Readonly<Record<string, () => Promise<unknown>>> = {
       frames += 2_400 * all.length;
       await Promise.race([Promise.all(ends), wait(1_000)]);
       for (const { raw: socket } of all) socket.destroy();
+    }
+  },
+  /** The same of a member, on all the connections that it may have. */
+  memberBursts: async () => {
+    const { identity, hello } = member();
+    const own = await identity;
+    while (!over()) {
+      const admitted: BareTls[] = [];
+      const admit = async (): Promise<void> => {
+        const bare = await connectBare(target.port, target.host, own);
+        await greet(unauthenticatedMessenger({ socket: bare.tls, peerId: target.id }), hello);
+        admitted.push(bare);
+      };
+      await Promise.all(Array.from({ length: target.count }, () => admit().catch(() => undefined)));
+      tried += target.count;
+      const bursts = admitted.map((bare) => Array.from({ length: 20_000 }, () => bare.keyUpdate(false)));
+      admitted.forEach(({ raw: socket }, at) => socket.write(Buffer.concat(bursts[at] ?? [])));
+      frames += 20_000 * admitted.length;
+      await wait(1_000);
+      for (const { raw: socket } of admitted) socket.destroy();
     }
   },
   handshakes: () =>

@@ -4,10 +4,11 @@ import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createIdentity, encodeFrame, Server, type FilerError, type Messenger } from '@filer/protocol';
+import { createIdentity, encodeFrame, Server, type FilerError, type Identity, type Messenger } from '@filer/protocol';
+import { MAX_READ_FREELY } from '../../packages/protocol/src/limits.ts';
 import { connectBare, type BareTls } from './key-updates.ts';
 
-const [ours, theirs] = await Promise.all([createIdentity(), createIdentity()]);
+const ours = await createIdentity();
 /** More than `TLS_OVERHEAD_BYTES` of records with 27 bytes. */
 const TOO_MANY = 3_000;
 
@@ -33,7 +34,9 @@ class Echo extends Server {
 let server: Echo;
 let bare: BareTls;
 let port: number;
+let theirs: Identity;
 beforeEach(async () => {
+  theirs = await createIdentity();
   server = new Echo();
   await server.open(
     { transport: 'tls', host: '127.0.0.1', port: 0, identity: ours },
@@ -51,9 +54,9 @@ function changeKeys(count: number, asks = true): void {
   bare.raw.write(Buffer.concat(Array.from({ length: count }, () => bare.keyUpdate(asks))));
 }
 
-async function beAdmitted(): Promise<void> {
-  bare.tls.write(encodeFrame({ type: 'hello' }));
-  await once(bare.tls, 'data');
+async function beAdmitted({ tls } = bare): Promise<void> {
+  tls.write(encodeFrame({ type: 'hello' }));
+  await once(tls, 'data');
 }
 
 test('a member whose connection was handed over loses it for thousands of changes, too', async () => {
@@ -95,6 +98,40 @@ test('a stranger that changes its keys thousands of times is ended long before i
   await once(bare.raw.resume(), 'close');
   await server.ended.promise;
   expect(server.refused.join()).toMatch(/^\d+ bytes came and 0 of them can be read$/);
+});
+
+test('it cannot come back for a while, which no other machine feels', async () => {
+  await beAdmitted();
+  changeKeys(TOO_MANY);
+  await server.ended.promise;
+
+  const again = await connectBare(port, '127.0.0.1', theirs);
+  await once(again.raw.resume(), 'close');
+
+  expect(server.refused).toEqual([expect.stringMatching('changes of TLS keys')]);
+  bare = await connectBare(port, '127.0.0.1', await createIdentity());
+  await beAdmitted();
+});
+
+test('of many connections of one member some are read one in each turn of the event loop', async () => {
+  const others = Array.from({ length: MAX_READ_FREELY + 3 }, () => connectBare(port, '127.0.0.1', theirs));
+  const all = [bare, ...(await Promise.all(others))];
+  for (const each of all) await beAdmitted(each);
+  const inTurns = server.sockets.slice(MAX_READ_FREELY);
+  const before = inTurns.map(({ bytesRead }) => bytesRead);
+  for (const { tls } of all) tls.write(encodeFrame({ type: 'hello' }).subarray(0, 1));
+
+  let [read, mostInOneTurn] = [0, 0];
+  while (read < inTurns.length) {
+    await nextTurn();
+    const now = inTurns.filter(({ bytesRead }, at) => bytesRead > (before[at] ?? 0)).length;
+    mostInOneTurn = Math.max(mostInOneTurn, now - read);
+    read = now;
+  }
+
+  expect(inTurns).toHaveLength(4);
+  expect(mostInOneTurn).toBe(1);
+  for (const { raw } of all) raw.destroy();
 });
 
 test('there is no renegotiation', async () => {

@@ -74,6 +74,20 @@ test('a holder with one is not behind all of another', async () => {
   expect(order.findIndex(([at]) => at === 7)).toBeLessThan(3);
 });
 
+test('one that is held is not read until it has turns again, and the others do not wait for it', async () => {
+  const pairs = await accepted(3);
+  let held: [ReadTurns, Duplex] | undefined;
+  const order = await readingOf(pairs, (turns, stream, at) => {
+    turns.add(stream, 'one');
+    if (at === 0) {
+      turns.hold(stream);
+      held = [turns, stream];
+    } else if (at === 2) stream.once('data', () => setImmediate(() => held?.[0].unhold(held[1])));
+  });
+
+  expect(order.at(-1)?.[0]).toBe(0);
+});
+
 test('one that was released, and the last when the others have ended, are read at once', async () => {
   const order = await readingOf(await accepted(3), (turns, stream, at) => {
     turns.add(stream, 'one');

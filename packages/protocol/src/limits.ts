@@ -127,6 +127,15 @@ export const TLS_MESSAGE_OVERHEAD_FACTOR = 2;
  */
 export const READ_PAUSE_MS = 0.15;
 
+/**
+ * Connections of one machine that are read whenever something comes, as many as its transfers at once. The others have turns: each
+ * can have this program work for about 0.1 s, once, before it is ended for its changes of keys.
+ */
+export const MAX_READ_FREELY = 4;
+
+/** So long a machine cannot connect, for each connection of it that was ended since it brought little but changes of TLS keys. */
+export const KEY_CHANGE_PAUSE_SECONDS = 600;
+
 /** How often what came is compared with what could be read, in ms. */
 export const WIRE_CHECK_MS = 250;
 

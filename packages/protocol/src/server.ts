@@ -92,8 +92,11 @@ export class Server extends Hub {
       enter();
     } catch (error) {
       const isTooMany = error instanceof FilerError && error.code === 'too-many-connections';
-      if (isTooMany)
-        await Promise.race([wait(REFUSAL_DELAY_MS, undefined, { ref: false }), messenger.closed]);
+      if (!isTooMany) throw error;
+      const link = this.#links.get(messenger);
+      link?.hold(true); // others of its address would wait for its turns
+      await Promise.race([wait(REFUSAL_DELAY_MS, undefined, { ref: false }), messenger.closed]);
+      link?.hold(false);
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import {
   LIST_BYTES_AT_ONCE,
   LIST_BYTES_PER_SECOND,
+  KEY_CHANGE_PAUSE_SECONDS,
   MAX_PARTIAL_BYTES,
   MAX_PARTIAL_BYTES_PER_MACHINE,
   MAX_UNREAD_BYTES_IN_ALL,
@@ -18,6 +19,8 @@ export const processShares = {
   partial: new Shares({ perHolder: MAX_PARTIAL_BYTES_PER_MACHINE, inAll: MAX_PARTIAL_BYTES }),
   /** Bytes of lists of removals and leaves that were given. */
   lists: new Rates({ atOnce: LIST_BYTES_AT_ONCE, perSecond: LIST_BYTES_PER_SECOND }),
+  /** Connections that were ended because they brought little but changes of TLS keys. */
+  overhead: new Rates({ atOnce: 1, perSecond: 1 / KEY_CHANGE_PAUSE_SECONDS }),
   /** The event loop. */
   turns: new FairTurns(),
 } as const;

@@ -125,7 +125,7 @@ function opened(server: NetServer, endpoint: Endpoint, signal: AbortSignal | und
 function handOut(stream: Duplex, remote = 'local', { onConnection }: ListenOptions): void {
   if (!(stream instanceof Socket)) throw new Error('a listener without TLS takes sockets');
   const none = (): void => undefined;
-  onConnection({ socket: stream, peerId: undefined, remote, admit: none, onExpired: none });
+  onConnection({ socket: stream, peerId: undefined, remote, admit: none, hold: none, onExpired: none });
 }
 
 function addressOf(endpoint: Endpoint, server: NetServer): Listener['address'] {

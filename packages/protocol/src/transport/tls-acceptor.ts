@@ -3,7 +3,8 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { FilerError, messageOf } from '../errors.ts';
 import { addressBlockOf } from '../fairness/address-block.ts';
 import { processShares } from '../fairness/process-shares.ts';
-import { TLS_OVERHEAD_BYTES, TLS_OVERHEAD_FACTOR, WIRE_CHECK_MS } from '../limits.ts';
+import { Shares } from '../fairness/shares.ts';
+import { MAX_READ_FREELY, TLS_OVERHEAD_BYTES, TLS_OVERHEAD_FACTOR, WIRE_CHECK_MS } from '../limits.ts';
 import type { Identity } from '../trust/identity.ts';
 import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import type { AcceptedLink } from './endpoint.ts';
@@ -33,6 +34,8 @@ export class TlsAcceptor {
   readonly #admission: AdmissionControl;
   readonly #wires: WireWatch;
   readonly #reads = new ReadTurns();
+  /** Admitted connections that are read whenever something comes, of each machine. */
+  readonly #readFreely = new Shares({ perHolder: MAX_READ_FREELY, inAll: Infinity });
   /** Node does not say which stream a secured socket is over: all of a handshake runs in the context of its stream. */
   readonly #handshakes = new AsyncLocalStorage<Raw>();
 
@@ -99,12 +102,17 @@ export class TlsAcceptor {
       return;
     }
     if (raw?.stream === undefined) throw new Error('a handshake runs in the context of its stream');
+    if (processShares.overhead.left(peerId, performance.now()) < 1) {
+      this.#refuse(secure, 'its connections brought little but changes of TLS keys lately');
+      return;
+    }
     const { stream, remote } = raw;
     raw.stream = undefined;
     const admission = this.#admission;
     secure.once('close', () => stream.destroy());
     this.#wires.add(stream, secure);
     this.#reads.secured(stream, secure);
+    let isAdmitted = false;
     let expire: (reason: FilerError) => void = () => void secure.destroy();
     admission.handOut(stream, (reason) => expire(reason));
     this.#options.onConnection({
@@ -112,9 +120,15 @@ export class TlsAcceptor {
       peerId,
       remote,
       admit: () => {
+        if (isAdmitted) return;
+        isAdmitted = true;
         admission.admit(stream);
+        this.#wires.chargeTo(secure, peerId);
+        if (!this.#readFreely.tryAdd(peerId, 1)) return; // it is read in its turns
+        secure.once('close', () => this.#readFreely.giveBack(peerId, 1));
         this.#reads.release(stream);
       },
+      hold: (isHeld) => (isHeld ? this.#reads.hold(stream) : this.#reads.unhold(stream)),
       onExpired: (end) => void (expire = end),
     });
   }
@@ -130,6 +144,8 @@ export class TlsAcceptor {
 interface Watched {
   readonly raw: Duplex;
   readonly bytesRead: () => number;
+  /** The machine that answers for it. */
+  holder: string | undefined;
   wire: number;
   read: number;
   excess: number;
@@ -156,8 +172,14 @@ export class WireWatch {
   }
 
   add(raw: Duplex, secure: Socket): void {
-    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw), wire: 0, read: 0, excess: 0 });
+    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw), holder: undefined, wire: 0, read: 0, excess: 0 });
     secure.once('close', () => this.#watched.delete(secure));
+  }
+
+  /** A connection that is ended from now on counts against this machine. */
+  chargeTo(secure: Socket, holder: string): void {
+    const watched = this.#watched.get(secure);
+    if (watched !== undefined) watched.holder = holder;
   }
 
   check(): void {
@@ -167,6 +189,8 @@ export class WireWatch {
       watched.excess = Math.max(0, watched.excess + came);
       Object.assign(watched, { wire, read });
       if (watched.excess <= TLS_OVERHEAD_BYTES) continue;
+      this.#watched.delete(secure);
+      if (watched.holder !== undefined) processShares.overhead.take(watched.holder, 1, performance.now());
       this.#end(watched.raw, secure, `${wire} bytes came and ${read} of them can be read`);
     }
   }
