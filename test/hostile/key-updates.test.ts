@@ -4,7 +4,14 @@ import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createIdentity, encodeFrame, Server, type FilerError, type Identity, type Messenger } from '@filer/protocol';
+import {
+  createIdentity,
+  encodeFrame,
+  Server,
+  type FilerError,
+  type Identity,
+  type Messenger,
+} from '@filer/protocol';
 import { MAX_READ_FREELY } from '../../packages/protocol/src/limits.ts';
 import { connectBare, type BareTls } from './key-updates.ts';
 

@@ -172,7 +172,14 @@ export class WireWatch {
   }
 
   add(raw: Duplex, secure: Socket): void {
-    this.#watched.set(secure, { raw, bytesRead: bytesReadOf(raw), holder: undefined, wire: 0, read: 0, excess: 0 });
+    this.#watched.set(secure, {
+      raw,
+      bytesRead: bytesReadOf(raw),
+      holder: undefined,
+      wire: 0,
+      read: 0,
+      excess: 0,
+    });
     secure.once('close', () => this.#watched.delete(secure));
   }
 
