@@ -133,7 +133,7 @@ export const READ_PAUSE_MS = 0.15;
  */
 export const MAX_READ_FREELY = 4;
 
-/** So long a machine cannot connect, for each connection of it that was ended since it brought little but changes of TLS keys. */
+/** So long a machine cannot connect, for each connection of it that was ended for changes of TLS keys. */
 export const KEY_CHANGE_PAUSE_SECONDS = 600;
 
 /** How often what came is compared with what could be read, in ms. */

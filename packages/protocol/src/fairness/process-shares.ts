@@ -19,7 +19,7 @@ export const processShares = {
   partial: new Shares({ perHolder: MAX_PARTIAL_BYTES_PER_MACHINE, inAll: MAX_PARTIAL_BYTES }),
   /** Bytes of lists of removals and leaves that were given. */
   lists: new Rates({ atOnce: LIST_BYTES_AT_ONCE, perSecond: LIST_BYTES_PER_SECOND }),
-  /** Connections that were ended because they brought little but changes of TLS keys. */
+  /** Connections that were ended because they changed TLS keys thousands of times. */
   overhead: new Rates({ atOnce: 1, perSecond: 1 / KEY_CHANGE_PAUSE_SECONDS }),
   /** The event loop. */
   turns: new FairTurns(),

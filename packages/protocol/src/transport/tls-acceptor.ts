@@ -103,7 +103,7 @@ export class TlsAcceptor {
     }
     if (raw?.stream === undefined) throw new Error('a handshake runs in the context of its stream');
     if (processShares.overhead.left(peerId, performance.now()) < 1) {
-      this.#refuse(secure, 'its connections brought little but changes of TLS keys lately');
+      this.#refuse(secure, 'its connections of the last minutes changed TLS keys thousands of times');
       return;
     }
     const { stream, remote } = raw;
