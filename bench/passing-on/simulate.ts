@@ -5,7 +5,7 @@
  *
  * Assumptions, all of which are kinder than a real network:
  * - Time goes in steps of 50 ms, and content flows like water: an uplink is shared evenly by those who take from it at that
- *   moment, a recipient takes at most its downlink, and there are no round trips, losses or handshakes.
+ *   moment (what one does not take the others do), a recipient takes at most its downlink, and there are no round trips, losses or handshakes.
  * - A recipient can be given what its holder has in whole blocks of 1 MiB, and at most 8 MiB ahead of what it has.
  * - All recipients accept at once, in a random order, and all are served at the same time.
  * - A machine that dies is not heard of from then on, and its connection breaks 45 s later. One that is slow is slow from the
@@ -53,7 +53,19 @@ function rateOf(isMixed: boolean): number {
   return dice < 0.95 ? 20 * MBIT : 5 * MBIT;
 }
 
-function run(count: number, isMixed: boolean, failing: number): Result {
+/** What each gets at most of an uplink: who takes less leaves the rest to the others. */
+function shareOf(uplink: number, takers: readonly number[]): number {
+  let [left, share] = [uplink, 0];
+  takers
+    .toSorted((a, b) => a - b)
+    .forEach((rate, n, all) => {
+      share = left / (all.length - n);
+      left -= Math.min(rate, share);
+    });
+  return share;
+}
+
+function run(count: number, isMixed: boolean, failing: number, isKnown: boolean): Result {
   const plan = new RelayPlan(count);
   const machines: Machine[] = Array.from({ length: count }, (_, n) => ({
     id: `m${n}`,
@@ -63,14 +75,14 @@ function run(count: number, isMixed: boolean, failing: number): Result {
     fromSender: 0,
   }));
   const byId = new Map(machines.map((machine) => [machine.id, machine]));
-  for (const { id } of machines) {
-    plan.join({ id, passes: true }, 0);
+  for (const { id, rate } of machines) {
+    plan.join({ id, passes: true, rate: isKnown ? rate : undefined }, 0);
     plan.expect(id, 0);
   }
   const open = new Set(machines);
   let [fastMs, lastMs, sent] = [0, 0, 0];
   for (let now = 0; open.size > 0 && now < 7_200_000; now += STEP_MS) {
-    const takers = new Map<string | undefined, number>();
+    const takers = new Map<string | undefined, number[]>();
     const wants = [...open].map((machine) => {
       const holder = plan.holderOf(machine.id);
       const from = holder === undefined ? undefined : byId.get(holder);
@@ -78,12 +90,12 @@ function run(count: number, isMixed: boolean, failing: number): Result {
       const there = from !== undefined && from.bytes >= FILE ? FILE : has;
       const isAlive = machine.diesAt > now && (from === undefined || from.diesAt > now);
       const bytes = isAlive ? Math.min(AHEAD, there - machine.bytes) : 0;
-      if (bytes > 0) takers.set(holder, (takers.get(holder) ?? 0) + 1);
+      if (bytes > 0) takers.set(holder, [...(takers.get(holder) ?? []), machine.rate]);
       return { machine, holder, from, bytes };
     });
     for (const { machine, holder, from, bytes } of wants) {
       if (bytes <= 0) continue;
-      const share = (from?.rate ?? 50 * MBIT) / (takers.get(holder) ?? 1);
+      const share = shareOf(from?.rate ?? 50 * MBIT, takers.get(holder) ?? []);
       const moved = Math.min(bytes, (Math.min(share, machine.rate) * STEP_MS) / 1_000);
       machine.bytes += moved;
       if (from === undefined) sent += moved;
@@ -116,12 +128,13 @@ const counts = process.argv.slice(2).map(Number);
 const one = FILE / (50 * MBIT);
 console.log(`1→1: ${one.toFixed(1)} s`);
 for (const count of counts.length > 0 ? counts : [2, 16, 100, 500, 2_000])
-  for (const [words, isMixed, failing] of [
-    ['alike', false, 0],
-    ['alike, 2 % die', false, 0.02],
-    ['mixed, 2 % die', true, 0.02],
+  for (const [words, isMixed, failing, isKnown] of [
+    ['alike', false, 0, false],
+    ['alike, 2 % die', false, 0.02, false],
+    ['mixed, 2 % die', true, 0.02, false],
+    ['mixed, 2 % die, after a first job', true, 0.02, true],
   ] as const) {
-    const { fastMs, lastMs, sent } = run(count, isMixed, failing);
+    const { fastMs, lastMs, sent } = run(count, isMixed, failing, isKnown);
     const times = (ms: number): string => (ms / 1_000 / one).toFixed(2);
     console.log(
       `1→${count}  ${words}: ${times(fastMs)}, the last ${times(lastMs)}; ${sent.toFixed(1)} files sent`,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 const MiB = 1024 * 1024;
 
-/** Some recipients, each behind the one before it. */
+/** Some recipients, each behind the one before it, whose speed is known: no one is tried out. */
 class Chain {
   readonly plan = new RelayPlan();
   now = 0;
@@ -13,7 +13,7 @@ class Chain {
   constructor(ids: string) {
     this.#ids = ids.split('');
     for (const id of this.#ids) {
-      this.plan.join({ id, passes: true }, 0);
+      this.plan.join({ id, passes: true, rate: 10 * MiB }, 0);
       this.plan.expect(id, 0);
     }
   }
@@ -79,11 +79,117 @@ test('one that stops is passed over within 5 s, wherever it stands, and holds no
   }
 });
 
-test('a holder that is there and gives nothing goes to the end of the chain', () => {
-  const chain = new Chain('abcd');
+test('a link that gives nothing goes to the end with both who have it, and those behind it continue', () => {
+  const chain = new Chain('abcde');
   chain.seconds(2, {});
-  chain.seconds(4, { c: 0, d: 0 }, { c: 2 });
-  expect(chain.links).toBe('d→b a→c c→d');
+  chain.seconds(4, { c: 0, d: 0, e: 0 }, { c: 2 });
+  expect(chain.links).toBe('c→b e→c a→d d→e');
+});
+
+test('which of both was the reason shows at the end: that one is no link any more, the other one is', () => {
+  const broken = { c: 1, d: 1, e: 1 };
+  const both = { b: { b: 1 }, c: { c: 1 } };
+  for (const [slow, other] of [
+    ['b', 'c'],
+    ['c', 'b'],
+  ] as const) {
+    const chain = new Chain('abcde');
+    chain.seconds(5, {});
+    chain.seconds(5, broken, { c: 8 });
+    chain.seconds(7, both[slow], { [slow]: 8 });
+    chain.plan.join({ id: 'f', passes: true }, chain.now);
+    chain.plan.join({ id: 'g', passes: true }, chain.now);
+    const after = chain.plan.successorsOf(other).length;
+    expect({ slow, ofOther: after > 0, ofSlow: chain.plan.successorsOf(slow) }).toMatchObject({ ofSlow: [] });
+    expect(chain.plan.holderOf('d')).toBe('a');
+  }
+});
+
+test('a link that becomes ten times slower in the middle holds those behind it up for 5 s at most', () => {
+  const chain = new Chain('abcdef');
+  chain.seconds(10, {});
+  chain.seconds(5, { c: 1, d: 1, e: 1, f: 1 }, { c: 8 });
+  expect(chain.plan.holderOf('d')).toBe('a');
+  expect(chain.plan.successorsOf('f')).toEqual(['c']);
+  expect(chain.plan.successorsOf('c')).toEqual(['b']);
+});
+
+test('a link that is a little slower than those before it goes to the end of the chain, where it holds up no one', () => {
+  const chain = new Chain('abcde');
+  chain.seconds(6, { c: 5, d: 5, e: 5 }, { c: 8 });
+  expect(chain.links).toBe('e→b b→c a→d d→e');
+});
+
+test('the first one is tried out where its speed is not known: a slow one makes way for the second one', () => {
+  for (const [slow, head] of [
+    ['a', 'b'],
+    ['', 'a'],
+  ] as const) {
+    const plan = new RelayPlan();
+    const chain = 'abc'.split('');
+    for (const id of chain) plan.join({ id, passes: true }, 0);
+    const bytes = new Map<string, number>();
+    const mostOf = (id: string): number => (id === slow ? 1 : 10);
+    // What the sender gives is 10 to all together, and no one gets more than its holder.
+    const rateOf = (id: string): number => {
+      const holder = plan.holderOf(id);
+      if (holder !== undefined) return Math.min(mostOf(id), rateOf(holder));
+      const takers = chain.filter((each) => plan.holderOf(each) === undefined);
+      const isShared = takers.length > 1 && !takers.includes(slow);
+      return Math.min(mostOf(id), isShared ? 10 / takers.length : takers.length > 1 ? 9 : 10);
+    };
+    for (let now = 1_000; now <= 15_000; now += 1_000) {
+      for (const id of chain) {
+        bytes.set(id, (bytes.get(id) ?? 0) + rateOf(id) * MiB);
+        plan.progressed(id, bytes.get(id) ?? 0, now);
+      }
+      plan.tick(now);
+    }
+    expect(chain.filter((id) => plan.holderOf(id) === undefined)).toEqual([head]);
+  }
+});
+
+test('those of one network stand together, the fastest first; one below a third of the others is a leaf', () => {
+  const plan = new RelayPlan();
+  const joined = [
+    ['a', '1', 5],
+    ['b', '2', 5],
+    ['c', '1', 9],
+    ['d', '2', 5],
+    ['e', '1', 1],
+  ] as const;
+  for (const [id, subnet, rate] of joined) plan.join({ id, passes: true, subnet, rate: rate * MiB }, 0);
+  const order: string[] = [];
+  for (let [at] = plan.successorsOf('c'); at !== undefined; [at] = plan.successorsOf(at)) order.push(at);
+  expect(plan.holderOf('c')).toBeUndefined();
+  expect(order.join('')).toBe('abde');
+});
+
+test('a sender that is faster than its recipients feeds more chains', () => {
+  const chain = new Chain('abcdefghij');
+  const slow = Object.fromEntries('bcdefghij'.split('').map((id) => [id, 3]));
+  chain.seconds(7, { a: 10, ...slow }, { b: 8, c: 8, d: 8, e: 8 });
+  const heads = 'abcdefghij'.split('').filter((id) => chain.plan.holderOf(id) === undefined);
+  expect(heads.length).toBeGreaterThan(1);
+});
+
+test('one that has everything from before serves who comes later, and takes nothing', () => {
+  const plan = new RelayPlan();
+  plan.join({ id: 'late', passes: true }, 0);
+  const moves = plan.join({ id: 'before', passes: true, hasAll: true }, 0);
+  plan.join({ id: 'later', passes: true }, 0);
+  expect(moves).toEqual([{ id: 'late', from: undefined, to: 'before' }]);
+  expect([plan.holderOf('late'), plan.holderOf('before'), plan.holderOf('later')]).toEqual([
+    'before',
+    undefined,
+    'late',
+  ]);
+});
+
+test('a holder that has not what one takes from it is passed over', () => {
+  const chain = new Chain('abc');
+  expect(chain.plan.passedBy('c', 'b', 0)).toEqual([{ id: 'c', from: 'b', to: 'a' }]);
+  expect(chain.plan.passedBy('b', 'a', 0)).toEqual([{ id: 'b', from: 'a', to: undefined }]);
 });
 
 test('a recipient that two holders cannot serve is served by the sender', () => {
@@ -95,14 +201,10 @@ test('a recipient that two holders cannot serve is served by the sender', () => 
   expect(chain.plan.holderOf('d')).not.toBe('c');
 });
 
-test('a link below a third of the others is replaced; where most are, the sender serves all', () => {
-  const chain = new Chain('abcdefgh');
-  chain.seconds(6, { b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1 }, { b: 8 });
-  expect(chain.plan.holderOf('b')).toBeUndefined();
-  expect(chain.plan.holderOf('a')).toBe('h');
-  const slow = Object.fromEntries('abcdefgh'.split('').map((id) => [id, 1]));
-  const behind = Object.fromEntries('abcdefgh'.split('').map((id) => [id, 8]));
-  chain.seconds(40, slow, behind);
+test('where most recipients give less than the sender would to each, it serves all', () => {
+  const chain = new Chain('abcd');
+  const ups = { b: 1, c: 1, d: 1 };
+  chain.seconds(30, { a: 10, ...ups }, { b: 8, c: 8, d: 8 });
   expect(chain.links).toBe('');
 });
 
@@ -149,8 +251,7 @@ test('a holder that drips, a piece each second, is replaced once no whole block 
     chain.second({ c: 0, d: 0 }, { c: 1 });
     for (const id of 'cd') chain.plan.moved(id, chain.now);
   }
-  expect(chain.plan.holderOf('c')).toBe('a');
-  expect(chain.plan.holderOf('b')).toBe('d');
+  expect([chain.plan.holderOf('c'), chain.plan.holderOf('d')]).toEqual(['d', 'a']);
 });
 
 test('a holder that all at the end is awaited of gives it quickly, however little it is', () => {
@@ -160,7 +261,7 @@ test('a holder that all at the end is awaited of gives it quickly, however littl
   expect(chain.plan.holderOf('c')).toBe('b');
 
   chain.seconds(6, { c: 0.25, d: 0 }, { c: 2 }, 'c');
-  expect(chain.plan.holderOf('c')).toBe('a');
+  expect(chain.plan.holderOf('c')).toBe('d');
 });
 
 test('one that is slow itself is left the time that its blocks take', () => {

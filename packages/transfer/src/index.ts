@@ -34,6 +34,7 @@ export { verifyRemoved } from './receipts/removed.ts';
 export { secondsOf } from './disk/times.ts';
 export { lowestOf, RateLimit, type Limit } from './wire/rate-limit.ts';
 export { RelayRace, type Via } from './passing/relay-race.ts';
+export { KnownRates } from './passing/known-rates.ts';
 export { RelayPlan, type RelayMember, type Move } from './passing/relay-plan.ts';
 export { HeldBlocks } from './passing/held-blocks.ts';
 export { serveBlocks } from './passing/serve-blocks.ts';

@@ -46,6 +46,18 @@ test('a large file to three is passed on from one to the next, and each has it w
   expect(Number(done['bytesSent'])).toBeLessThan(2 * content.length);
 });
 
+test('people read who got it from whom', async () => {
+  const file = join(network.folder, 'told');
+  await writeFile(file, content);
+
+  const { stdout } = await anna.run('send', file, '--to', TO.join(','));
+
+  const lines = stdout.split('\n').filter((line) => / {2}got /.test(line));
+  expect(lines.map((line) => line.split(' ')[0])).toEqual(expect.arrayContaining(TO));
+  expect(lines.join('\n')).toMatch(/got 8\.\S+ MB from (bob|carol|dave)/);
+  expect(lines.join('\n')).toMatch(/from here/);
+});
+
 test('with --direct-only each gets all from the sender', async () => {
   const file = join(network.folder, 'direct');
   await writeFile(file, content);

@@ -11,7 +11,7 @@ import {
   type Membership,
 } from '@filer/protocol';
 import { DiskRoom, readClocks, TrustedClock, type Home } from '@filer/program';
-import { guardFolders } from '@filer/transfer';
+import { guardFolders, KnownRates } from '@filer/transfer';
 import { HomeStore } from '../store/home-store.ts';
 import { LEFT_BEHIND } from '../store/job-rows.ts';
 import {
@@ -47,6 +47,8 @@ export class Member extends HomeStore {
   limits = NO_LIMITS;
   /** What a job to several holds at least, for its recipients to pass it on. */
   passOnFromBytes = PASS_ON_FROM_BYTES;
+  /** How fast recipients of its jobs were. */
+  readonly recipientRates = new KnownRates();
   readonly identity: Identity;
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   readonly room: DiskRoom;

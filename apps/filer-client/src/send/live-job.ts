@@ -69,7 +69,7 @@ export class LiveJob {
     const recipients = member.jobs.deliveries(job.id).length;
     const isToMany = recipients > 1;
     if (recipients >= PASS_ON_FROM_RECIPIENTS && !this.request.directOnly)
-      this.#race = new RelayRace(recipients, member.passOnFromBytes);
+      this.#race = new RelayRace(recipients, member.passOnFromBytes, member.recipientRates);
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
       limit: lowestOf(limit === undefined ? undefined : new RateLimit(limit), member.limits.send),
@@ -119,7 +119,7 @@ export class LiveJob {
     const { state, code = null, status } = end;
     const ok = state === 'delivered' || state === 'queued';
     // What made it wait is told as `queued`, and is no failure.
-    const via = this.#viaOf(id);
+    const via = this.#viaOf(id, end.counts?.bytesSent ?? 0);
     this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status, ...via });
     const { jobs, clock } = this.#parts.outreach.member;
     jobs.end(this.job.id, id, end, clock.stamp());
@@ -129,11 +129,15 @@ export class LiveJob {
   }
 
   /** What a recipient got of others. */
-  #viaOf(peerId: string): Pick<RecipientDone, 'via'> {
-    const via = this.#race?.via(peerId) ?? [];
-    if (via.length === 0) return {};
+  #viaOf(peerId: string, fromSender: number): Pick<RecipientDone, 'via' | 'fromSender'> {
+    if (this.#race?.isPassedOn !== true) return {};
+    const via = this.#race.via(peerId);
+    if (via.length === 0) return { fromSender };
     const { directory } = this.#parts.outreach.member;
-    return { via: via.map(({ peer: id, bytes }) => ({ name: directory.byId(id)?.name ?? id, id, bytes })) };
+    return {
+      fromSender,
+      via: via.map(({ peer: id, bytes }) => ({ name: directory.byId(id)?.name ?? id, id, bytes })),
+    };
   }
 
   /** Stops what runs; half files stay at the receivers. */

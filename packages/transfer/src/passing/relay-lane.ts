@@ -19,6 +19,9 @@ const MAX_KNOWN_OF_ALL = 16 * MAX_KNOWN;
 /** How long one waits for the holder to come to where it is itself, in ms. */
 const WAIT_MS = 4_000;
 
+/** So many blocks, one after the other, that a holder does not have, are no chance. */
+const MANY_MISSED = 4;
+
 /** What a lane tells its race, and asks it. */
 export interface Race {
   holderOf(id: string): RelayLane | undefined;
@@ -30,6 +33,8 @@ export interface Race {
   moved(id: string, isBlock?: boolean): void;
   progressed(id: string, bytes: number): void;
   failed(id: string, holder: string): void;
+  /** A recipient lacks what its holder does not have. */
+  passedBy(id: string, holder: string): void;
   leave(lane: RelayLane, hasAll: boolean): void;
 }
 
@@ -41,6 +46,8 @@ export interface LaneOptions {
   readonly limit: Limit | undefined;
   /** Aborted when the connection has ended. */
   readonly stop: AbortSignal;
+  /** It has everything from before, and is sent nothing. @default false */
+  readonly hasAll?: boolean | undefined;
   /** Content comes of others from now on. Called once. */
   readonly joined?: (() => void) | undefined;
   /** The transfer cannot continue. */
@@ -82,6 +89,7 @@ export class RelayLane {
   #isSupplying = false;
   /** The holder that did not answer in time, where it was then. */
   #gaveUpOn: { readonly holder: RelayLane; readonly entry: number; readonly offset: number } | undefined;
+  #missed = 0;
   isOpen = true;
   /** Those that wait for what this one gets. */
   readonly #behind = new Set<RelayLane>();
@@ -132,8 +140,12 @@ export class RelayLane {
       while (!stop.aborted) {
         const holder = this.#race.holderOf(this.id);
         if (holder === undefined || !this.knows(holder)) return undefined;
-        if (holder.#known.has(digest)) return holder.id;
-        if (holder.#isPast(entry, end) || this.#gaveUp(holder)) return undefined;
+        if (holder.#known.has(digest) || holder.#options.hasAll === true) {
+          this.#missed = 0;
+          return holder.id;
+        }
+        if (holder.#isPast(entry, end)) return this.#miss(holder);
+        if (this.#gaveUp(holder)) return undefined;
         if (performance.now() - since >= WAIT_MS) {
           this.#gaveUpOn = { holder, entry: holder.#entry, offset: holder.#offset };
           return undefined;
@@ -147,6 +159,13 @@ export class RelayLane {
     } finally {
       decided.abort();
     }
+  }
+
+  /** Its holder has it from before, or has forgotten it: where that is so again and again, another one may have it. */
+  #miss(holder: RelayLane): undefined {
+    if (++this.#missed < MANY_MISSED) return;
+    this.#missed = 0;
+    this.#race.passedBy(this.id, holder.id);
   }
 
   /** What it waits for may have changed. */

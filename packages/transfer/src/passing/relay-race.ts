@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { holderMessage, passOnMessage, PASS_ON_FROM_BYTES } from '@filer/protocol';
 import { send } from '../wire/channel.ts';
+import { KnownRates } from './known-rates.ts';
 import { RelayLane, type LaneOptions, type Race } from './relay-lane.ts';
 import { LOOK_EVERY_MS, RelayPlan, type Move, type RelayMember } from './relay-plan.ts';
 
@@ -14,6 +15,7 @@ export interface Via {
 export class RelayRace implements Race, Disposable {
   readonly #plan: RelayPlan;
   readonly #fromBytes: number;
+  readonly #rates: KnownRates;
   /** Those that wait until it is known that the job is large enough. */
   readonly #early: RelayMember[] = [];
   #isOn = false;
@@ -23,10 +25,20 @@ export class RelayRace implements Race, Disposable {
   remembering = 1;
   #looking: NodeJS.Timeout | undefined;
 
-  /** @param recipients of the job @param fromBytes what less than this holds goes to each from the sender */
-  constructor(recipients: number, fromBytes = PASS_ON_FROM_BYTES) {
+  /**
+   * @param recipients of the job
+   * @param fromBytes what less than this holds goes to each from the sender
+   * @param rates what is known of earlier jobs @default nothing
+   */
+  constructor(recipients: number, fromBytes = PASS_ON_FROM_BYTES, rates = new KnownRates()) {
     this.#plan = new RelayPlan(recipients);
     this.#fromBytes = fromBytes;
+    this.#rates = rates;
+  }
+
+  /** Whether a recipient got anything of another one. */
+  get isPassedOn(): boolean {
+    return [...this.#lanes.keys(), ...this.#via.keys()].some((id) => this.bytesOf(id) > 0);
   }
 
   /** So much of the job was found by now. */
@@ -40,7 +52,8 @@ export class RelayRace implements Race, Disposable {
     const lane = this.#lanes.get(member.id);
     if (lane?.isOpen !== true) return;
     if (member.passes) lane.joined();
-    this.#apply(this.#plan.join(member, performance.now()));
+    const rate = this.#rates.of(member.id);
+    this.#apply(this.#plan.join({ ...member, rate }, performance.now()));
   }
 
   /** A recipient has accepted the offer. Dispose of its lane when its connection ends. */
@@ -57,6 +70,7 @@ export class RelayRace implements Race, Disposable {
   /** A recipient's connection has ended. @param hasAll whether everything of it was delivered */
   leave(lane: RelayLane, hasAll: boolean): void {
     this.#note(lane);
+    this.#rates.note(lane.id, this.#plan.rateOf(lane.id));
     if (this.#lanes.get(lane.id) !== lane) return;
     if (hasAll) {
       this.#plan.done(lane.id);
@@ -95,6 +109,10 @@ export class RelayRace implements Race, Disposable {
 
   failed(id: string, holder: string): void {
     this.#apply(this.#plan.failed(id, holder, performance.now()));
+  }
+
+  passedBy(id: string, holder: string): void {
+    this.#apply(this.#plan.passedBy(id, holder, performance.now()));
   }
 
   /** What a recipient has of others, over all its connections, the most first. */

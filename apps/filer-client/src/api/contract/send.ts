@@ -135,6 +135,9 @@ const queuedTold = v.object({
 /** What a recipient got of other recipients, in bytes, instead of the sender. Absent where that is nothing. */
 const via = v.exactOptional(arrayOf(v.object({ name: v.string(), id: v.string(), bytes: v.number() })));
 
+/** What a recipient got of the sender, in bytes, over all tries. Absent where all went from here to each. */
+const fromSender = v.exactOptional(v.number());
+
 /** How a recipient stands now that nothing more is sent to it. */
 const recipientEnded = v.object({
   type: v.literal('recipient'),
@@ -147,6 +150,7 @@ const recipientEnded = v.object({
   /** In words. */
   status: v.string(),
   via,
+  fromSender,
 });
 
 /** `--dry-run`: one thing that would be sent, if it is not there already. */
@@ -170,6 +174,7 @@ export const recipientDone = v.object({
   code: v.nullable(errorCode),
   status: v.string(),
   via,
+  fromSender,
 });
 export type RecipientDone = v.InferOutput<typeof recipientDone>;
 

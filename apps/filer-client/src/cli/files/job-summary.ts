@@ -39,7 +39,10 @@ export function summarize(
       `${countOf(done.filesTotal ?? 0)} of ${formatBytes(done.bytesTotal)} would go to ${to}${done.filesRemoved === 0 ? '' : `, ${countOf(done.filesRemoved)} would be removed there`}: nothing was sent`,
     );
   }
-  if (isToMany && done.dryRun !== true) for (const line of outcomeLines(done.recipients)) output.line(line);
+  if (isToMany && done.dryRun !== true) {
+    for (const line of outcomeLines(done.recipients)) output.line(line);
+    for (const line of originLines(done.recipients)) output.line(line);
+  }
   const queued = done.recipients.filter(({ state }) => state === 'queued');
   if (queued.length > 0) {
     const names = namesInWords(queued.map(({ name }) => name));
@@ -80,6 +83,17 @@ function outcomeLines(recipients: readonly RecipientDone[]): string[] {
     names.set(how, [...(names.get(how) ?? []), name]);
   }
   return [...names].map(([how, alike]) => `${namesInWords(alike)}  ${how}`);
+}
+
+/** Who got content from whom, where recipients passed it on: `carol  got 64 MiB from bob, 1 MiB from here`. */
+function originLines(recipients: readonly RecipientDone[]): string[] {
+  if (recipients.every(({ via = [] }) => via.length === 0)) return [];
+  const width = Math.max(...recipients.map(({ name }) => name.length));
+  return recipients.flatMap(({ name, via = [], fromSender = 0 }) => {
+    const parts = via.map((each) => `${formatBytes(each.bytes)} from ${each.name}`);
+    if (fromSender > 0) parts.push(`${formatBytes(fromSender)} from here`);
+    return parts.length === 0 ? [] : [`${name.padEnd(width)}  got ${parts.join(', ')}`];
+  });
 }
 
 function countOf(files: number): string {
