@@ -47,9 +47,7 @@ export class ClientHere implements AsyncDisposable {
   static async start(home: string, port: number, advertise: readonly HostPort[] = []): Promise<ClientHere> {
     const env = { FILER_HOME: home };
     const place = resolveHome('filer-client', env);
-    // A machine takes no staged files unless it is told to.
-    const own = { listen: { ...LOOPBACK, port }, allowRelease: true };
-    const flags = { ...own, ...(advertise.length > 0 ? { advertise } : {}) };
+    const flags = { listen: { ...LOOPBACK, port }, ...(advertise.length > 0 ? { advertise } : {}) };
     const settings = await readConfiguration(clientSettings, { home: place, env, flags });
     await openHome(place);
     let logged = '';

@@ -56,7 +56,7 @@ export const clientSettings = {
     'let a sender remove files that it delivered here and that are unchanged (`send --delete`)',
   ),
   allowRelease: toggleSetting(
-    false,
+    true,
     'let a sender stage files here, and release or roll back what it staged (`send --stage`)',
   ),
   stagedKeepMs: setting(DURATION, '30d', 'how long staged files are kept that their sender does not release'),

@@ -79,7 +79,10 @@ beforeEach(async () => {
   member.releases.signed(job, { id: bob.id, name: 'bob' }, wordOf({ state: 'staged' }));
   rollouts = await open();
 });
-afterEach(() => rollouts.close());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rollouts.close();
+});
 afterAll(async () => {
   member[Symbol.dispose]();
   await network[Symbol.asyncDispose]();
@@ -191,12 +194,96 @@ test('what a release that was replaced is answered is not noted', async () => {
   expect(member.releases.rollout(job)).toMatchObject({ state: 'running', number: 2 });
 });
 
-test('one that had not answered, and that the newer one does not name, is not known to have stayed as it was', async () => {
-  answer = () => new Promise(() => undefined);
+test('one that is away, and that a newer release does not name, still gets what it was to get', async () => {
+  isAway = true;
   begin('release');
+  await ended();
   begin('rollback', []);
   await ended();
+  expect(stage()).toMatchObject({ wanted: 'release', rollout: 1 });
+  answer = () => ({ state: 'released' });
+  isAway = false;
+
+  rollouts.look();
+
+  await vi.waitFor(() => expect(stage()).toMatchObject({ word: { state: 'released' }, wanted: undefined }));
+});
+
+test('one that an older release had not reached, and that the newer one does not name, stays as it is', async () => {
+  answer = () => new Promise(() => undefined);
+  begin('release', [['nobody'], [bob.id]]);
+  begin('rollback', []);
+  await ended();
+  expect(stage()).toMatchObject({ wanted: undefined, status: expect.stringContaining('not reached') });
+});
+
+test('a release that is planned begins when its time has come, after a restart too, and not before', async () => {
+  answer = () => ({ state: 'released' });
+  const dueAt = Date.now() + 3_600_000;
+  rollouts.begin({ job, act: 'release', pauseMs: 0, dueAt }, [[bob.id]], 1);
+  await rollouts.close();
+  rollouts = await open();
+  rollouts.look();
+  expect(member.releases.rollout(job)?.state).toBe('running');
+  expect(asked).toEqual([]);
+  vi.spyOn(Date, 'now').mockReturnValue(dueAt);
+
+  rollouts.look();
+
+  await ended();
+  expect(stage()).toMatchObject({ word: { state: 'released' } });
+});
+
+test('a clock that is set does not end the pause before the next wave', async () => {
+  answer = () => ({ state: 'released' });
+  const waves = [[bob.id], ['nobody']];
+  rollouts.begin({ job, act: 'release', pauseMs: 3_600_000, dueAt: 0 }, waves, 1);
+  await vi.waitFor(() => expect(member.releases.rollout(job)?.wave).toBe(2));
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * 3_600_000);
+
+  rollouts.look();
+  await new Promise((resolve) => setImmediate(resolve));
+
+  expect(member.releases.rollout(job)).toMatchObject({ state: 'running', wave: 2 });
+});
+
+test('a release that is withdrawn before it begins changes nothing, and can be given again', async () => {
+  answer = () => ({ state: 'released' });
+  rollouts.begin({ job, act: 'release', pauseMs: 0, dueAt: Date.now() + 3_600_000 }, [[bob.id]], 1);
+
+  rollouts.withdraw(job, 'release', [bob.id]);
+
+  expect(member.releases.rollout(job)?.state).toBe('stopped');
+  expect(stage()).toMatchObject({ wanted: undefined, code: undefined, status: 'withdrawn' });
+  expect(asked).toEqual([]);
+  begin('release');
+  await ended();
+  expect(stage()).toMatchObject({ word: { state: 'released' } });
+});
+
+test('one that is being asked while its release is withdrawn may have done it', async () => {
+  answer = () => new Promise(() => undefined);
+  begin('release');
+  await vi.waitFor(() => expect(asked).toEqual(['release']));
+
+  rollouts.withdraw(job, 'release', [bob.id]);
+
+  expect(member.releases.rollout(job)?.state).toBe('stopped');
   expect(stage()).toMatchObject({ wanted: undefined, code: 'interrupted' });
+});
+
+test('the ledger keeps each step, and how its program ended', async () => {
+  answer = () => ({ state: 'released', hook: FAILED });
+  begin('release');
+  await ended('stopped');
+  answer = ({ act }) => ({ state: act === 'rollback' ? 'rolled-back' : 'released' });
+  begin('rollback');
+  await ended();
+  expect(member.releases.steps(job, bob.id)).toMatchObject([
+    { word: { state: 'staged' }, hook: undefined },
+    { word: { state: 'released' }, hook: FAILED },
+    { word: { state: 'rolled-back' }, hook: undefined },
+  ]);
 });
 
 test('one of which the hook failed and which is off now is rolled back when it comes', async () => {

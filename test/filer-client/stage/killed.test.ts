@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { filesBelow } from '../../support/test-network.ts';
+import { KillRounds } from './kill-rounds.ts';
 import { NEW, OLD, StagedHere } from './staged-here.ts';
 
 const STEPS: readonly SwitchStep[] = [
@@ -16,7 +17,7 @@ const STEPS: readonly SwitchStep[] = [
 
 let here: StagedHere;
 beforeAll(async () => {
-  here = await StagedHere.open(['release', 'rollback', 'others', 'forbidden']);
+  here = await StagedHere.open(['release', 'rollback', 'others', 'forbidden', 'process']);
 });
 afterAll(() => here[Symbol.asyncDispose]());
 
@@ -54,6 +55,12 @@ test.each(['release', 'rollback'] as const)(
     }
   },
 );
+
+test('a process that is killed between two names of a release or a rollback leaves both whole, and the next one ends it', async () => {
+  const rounds = new KillRounds(here, 'process');
+  expect(await rounds.kill('release', 'switched one')).toBeUndefined();
+  expect(await rounds.kill('rollback', 'switched one')).toBeUndefined();
+});
 
 test('a job is released and rolled back by the machine that sent it, and by no other', async () => {
   const { job } = here.of('others');

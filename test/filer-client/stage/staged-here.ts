@@ -80,6 +80,11 @@ export class StagedHere {
     return new StagedHere(network, member, inbox, annaId, staged);
   }
 
+  /** Of bob. */
+  get home(): string {
+    return this.#network.home('bob');
+  }
+
   of(test: string): Staged {
     const staged = this.#staged.get(test);
     if (staged === undefined) throw new Error(`nothing is staged for ${test}`);

@@ -85,7 +85,7 @@ test('each machine runs its program for a release and for a rollback, and the hi
   });
   expect([await textAt('bob'), await textAt('carol')]).toEqual([undefined, 'one']);
   expect((await anna.run('history', job)).stdout).toMatch(
-    /rolled-back: 1 file.*hook exit 0: rollback of 1 files/,
+    /bob +released .*exit 0 +release of 1 files for anna\nbob +rolled-back .*exit 0 +rollback of 1 files for anna/,
   );
 });
 

@@ -1,11 +1,12 @@
 import { iso } from '@filer/program';
 import { countsBy } from '../api/contract/counts.ts';
 import type { JobStore } from '../store/job-store.ts';
-import type { JobStage, ReleaseStore } from '../store/release-store.ts';
+import type { StageDocument } from '../api/contract/releases.ts';
+import type { ReleaseStore } from '../store/release-store.ts';
 import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import type { JobDocument, ProgressDocument, RecipientDocument } from '../api/contract/transfers.ts';
 import { keptGet } from './kept-get.ts';
-import { stageDocument } from './stage-documents.ts';
+import { rolloutDocument, stageDocument } from './stage-documents.ts';
 import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
 
 /** Of a request that cannot be read. */
@@ -14,7 +15,7 @@ const NOTHING = { as: '', into: '', to: [], note: '', watch: 0, mirror: false, s
 /** Where jobs stand, and what of them is staged. */
 export interface Stores {
   readonly jobs: JobStore;
-  readonly releases: Pick<ReleaseStore, 'one'>;
+  readonly releases: Pick<ReleaseStore, 'one' | 'steps' | 'rollout'>;
 }
 
 export function jobDocument(
@@ -41,18 +42,21 @@ export function jobDocument(
     into: into === '' ? null : into,
     mirror,
     stage,
+    rollout: stage ? rolloutDocument(releases.rollout(job.id)) : null,
     to,
     note,
     recipients: jobs.deliveries(job.id).map((delivery) => {
-      const staged = stage ? releases.one(job.id, delivery.peer) : undefined;
-      return recipientDocument(delivery, staged, progressOf(job.id, delivery.peer));
+      const { peer } = delivery;
+      const kept = stage ? releases.one(job.id, peer) : undefined;
+      const staged = kept === undefined ? null : stageDocument(kept, releases.steps(job.id, peer));
+      return recipientDocument(delivery, staged, progressOf(job.id, peer));
     }),
   };
 }
 
 function recipientDocument(
   delivery: KeptDelivery,
-  staged: JobStage | undefined,
+  stage: StageDocument | null,
   progress: ProgressDocument | null,
 ): RecipientDocument {
   const { name, peer: id, state, code = null, status } = delivery;
@@ -63,7 +67,7 @@ function recipientDocument(
     code,
     status,
     ...countsBy((key) => delivery[key]),
-    stage: staged === undefined ? null : stageDocument(staged),
+    stage,
     progress,
     startedAt: timeOf(delivery.startedAt),
     finishedAt: timeOf(delivery.finishedAt),

@@ -2,7 +2,7 @@ import { FilerError, Semaphore } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { isPassing } from '../jobs/while-lost.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
-import type { JobStage, ReleaseStore, Rollout } from '../store/release-store.ts';
+import type { JobStage, ReleaseStore, Rollout, RolloutAct } from '../store/release-store.ts';
 import { PeerBackoff } from './peer-backoff.ts';
 import { StageAsking, type StageAskingOptions } from './stage-asking.ts';
 
@@ -35,6 +35,11 @@ export class Rollouts {
   readonly #replaced = new Map<string, AbortController>();
   /** Recipients that are asked now, by job, peer and the number of the rollout. */
   readonly #asked = new Map<string, Promise<Outcome>>();
+  /** By job, when the pause before a wave is over, by a clock that nothing sets. */
+  readonly #pauses = new Map<
+    string,
+    { readonly number: number; readonly wave: number; readonly endsAt: number }
+  >();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RolloutsOptions) {
@@ -54,26 +59,53 @@ export class Rollouts {
   }
 
   /** Begins a release or a rollback in the place of what runs of that job. */
-  begin(...[rollout, waves, keep]: Parameters<ReleaseStore['begin']>): void {
-    this.#store.begin(rollout, waves, keep);
-    const reason = new FilerError('interrupted', `a newer ${rollout.act} of job ${rollout.job} was begun`);
-    this.#replaced.get(rollout.job)?.abort(reason);
-    this.#replaced.set(rollout.job, new AbortController());
+  begin(
+    rollout: Parameters<ReleaseStore['begin']>[0],
+    waves: readonly (readonly string[])[],
+    keep: number,
+  ): void {
+    const { job, act } = rollout;
+    this.#store.begin(rollout, waves, keep, this.#now());
+    this.#endAsks(job, `a newer ${act} of job ${job} was begun`);
     this.look();
+  }
+
+  /** Those that have not done it yet are not asked for it any more. @param peers all of them that are meant */
+  withdraw(job: string, act: RolloutAct, peers: Iterable<string>): void {
+    const stages = new Map(this.#store.of(job).map((stage) => [stage.peer, stage]));
+    const isAsked = (peer: string): boolean => {
+      const stage = stages.get(peer);
+      return stage !== undefined && this.#asked.has(keyOf(stage)) && this.#isThere(stage);
+    };
+    this.#store.withdraw(job, act, new Map([...peers].map((peer) => [peer, isAsked(peer)])));
+    this.#endAsks(job, `the ${act} of job ${job} was withdrawn`);
+    this.#options.outreach.member.events.publish('transfer', {});
+    this.look();
+  }
+
+  #endAsks(job: string, why: string): void {
+    this.#replaced.get(job)?.abort(new FilerError('interrupted', why));
+    this.#replaced.set(job, new AbortController());
   }
 
   /** Begins with what is due. A database that fails now is tried again later. */
   look(): void {
     if (this.#closing.signal.aborted) return;
     try {
-      const now = this.#now();
       for (const rollout of this.#store.running())
-        if (rollout.dueAt <= now && !this.#waves.has(rollout.job)) this.#begin(rollout);
+        if (this.#isDue(rollout) && !this.#waves.has(rollout.job)) this.#begin(rollout);
       for (const stage of this.#store.waiting()) this.#askLate(stage);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#options.log.warn('releases could not be looked at', { error });
     }
+  }
+
+  /** Whether its wave may begin. */
+  #isDue({ job, number, wave, dueAt }: Rollout): boolean {
+    const pause = this.#pauses.get(job);
+    if (pause?.number === number && pause.wave === wave) return performance.now() >= pause.endsAt;
+    return dueAt <= this.#now();
   }
 
   /** Aborted when this process ends its part: who follows a release follows it no further. */
@@ -114,15 +146,17 @@ export class Rollouts {
   async #wave(rollout: Rollout): Promise<void> {
     const { job, wave, waves } = rollout;
     const { log } = this.#options;
-    const stages = this.#store.of(job).filter((stage) => stage.wave === wave && stage.wanted !== undefined);
+    const inWave = (): JobStage[] =>
+      this.#store.of(job).filter((stage) => stage.rollout === rollout.number && stage.wave === wave);
+    const stages = inWave().filter((stage) => stage.wanted !== undefined);
     log.info('a wave of a release begins', { job, wave, waves, machines: stages.length });
     const outcomes = await Promise.all(stages.map((stage) => this.#ask(stage)));
     if (this.#closing.signal.aborted || !this.#isNewest(rollout)) return;
-    const failed = this.#store
-      .of(job)
-      .filter((stage) => stage.wave === wave && isFailed(stage))
+    if (this.#store.rollout(job)?.state !== 'running') return; // withdrawn
+    const failed = inWave()
+      .filter((stage) => isFailed(stage))
       .map(({ name }) => name);
-    const reached = this.#store.of(job).some((stage) => stage.wave === wave && stage.wanted === undefined);
+    const reached = inWave().some((stage) => stage.wanted === undefined);
     // Those that are away get it when they come: of a wave that reached somebody, or where there are no others.
     if (failed.length > 0 || (waves > 1 && outcomes.includes('failed')))
       this.#stop(
@@ -130,7 +164,12 @@ export class Rollouts {
         `${waves > 1 ? `wave ${wave} of ${waves}` : 'it'} failed at ${failed.join(', ') || 'a machine that does not answer'}`,
       );
     else if (waves > 1 && !reached) this.#stop(rollout, `no machine of wave ${wave} of ${waves} is there`);
-    else this.#store.next(rollout, this.#now());
+    else {
+      this.#store.next(rollout, this.#now());
+      const pause = { number: rollout.number, wave: wave + 1, endsAt: performance.now() + rollout.pauseMs };
+      if (wave < waves) this.#pauses.set(job, pause);
+      else this.#pauses.delete(job);
+    }
     this.#options.outreach.member.events.publish('transfer', {});
   }
 

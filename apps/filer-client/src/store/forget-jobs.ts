@@ -67,6 +67,7 @@ function forgetAll(database: Database, jobs: readonly string[]): void {
     'job_files',
     'watch_deliveries',
     'job_stages',
+    'job_stage_steps',
     'job_rollouts',
   ]) {
     const forget = database.prepare(`DELETE FROM ${table} WHERE job = ?`);

@@ -1,4 +1,4 @@
-import type { ErrorCode, StageHook, StageWord } from '@filer/protocol';
+import { STAGE_WORDS, type ErrorCode, type StageHook, type StageWord } from '@filer/protocol';
 import { integerIn, textIn, type Database } from '@filer/program';
 import { readCode } from './job-rows.ts';
 import { isHook, jsonOf, wordOf } from './stage-rows.ts';
@@ -23,6 +23,12 @@ export interface JobStage {
   /** Why it was not done. */
   readonly code: ErrorCode | undefined;
   readonly status: string;
+}
+
+/** What a recipient has signed, and how its own program ended then. */
+export interface StageStep {
+  readonly word: StageWord;
+  readonly hook: StageHook | undefined;
 }
 
 const ROLLOUT_STATES = ['running', 'done', 'stopped'] as const;
@@ -54,12 +60,15 @@ export class ReleaseStore {
 
   /** A recipient has signed something. */
   signed(job: string, { id, name }: { readonly id: string; readonly name: string }, word: StageWord): void {
-    this.#database
-      .prepare(
-        `INSERT INTO job_stages (job, peer, name, word) VALUES (?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET word = excluded.word, hook = NULL, code = NULL, status = ''`,
-      )
-      .run(job, id, name, JSON.stringify(word));
+    this.#database.transaction(() => {
+      this.#database
+        .prepare(
+          `INSERT INTO job_stages (job, peer, name, word) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET word = excluded.word, hook = NULL, code = NULL, status = ''`,
+        )
+        .run(job, id, name, JSON.stringify(word));
+      this.#keepStep(job, id, word, null);
+    });
   }
 
   /** A recipient has not got all of it yet. */
@@ -76,12 +85,33 @@ export class ReleaseStore {
     hook: StageHook | null,
     isOver = hook?.state !== 'running',
   ): void {
+    this.#database.transaction(() => {
+      const { changes } = this.#database
+        .prepare(
+          `UPDATE job_stages SET word = ?, hook = ?, code = NULL, status = ''${isOver ? ', wanted = NULL' : ''}
+           WHERE job = ? AND peer = ? AND rollout = ?`,
+        )
+        .run(JSON.stringify(word), hook === null ? null : JSON.stringify(hook), job, peer, rollout);
+      if (changes > 0) this.#keepStep(job, peer, word, hook);
+    });
+  }
+
+  #keepStep(job: string, peer: string, word: StageWord, hook: StageHook | null): void {
     this.#database
-      .prepare(
-        `UPDATE job_stages SET word = ?, hook = ?, code = NULL, status = ''${isOver ? ', wanted = NULL' : ''}
-         WHERE job = ? AND peer = ? AND rollout = ?`,
-      )
-      .run(JSON.stringify(word), hook === null ? null : JSON.stringify(hook), job, peer, rollout);
+      .prepare('INSERT OR REPLACE INTO job_stage_steps (job, peer, state, word, hook) VALUES (?, ?, ?, ?, ?)')
+      .run(job, peer, word.state, JSON.stringify(word), hook === null ? null : JSON.stringify(hook));
+  }
+
+  /** What a recipient has signed, the newest of each kind, in the order in which it did. */
+  steps(job: string, peer: string): StageStep[] {
+    return this.#database
+      .prepare('SELECT word, hook FROM job_stage_steps WHERE job = ? AND peer = ?')
+      .all(job, peer)
+      .flatMap((row) => {
+        const word = wordOf(textIn(row, 'word'));
+        return word === undefined ? [] : [{ word, hook: hookIn(row) }];
+      })
+      .toSorted((a, b) => a.word.time - b.word.time || orderOf(a) - orderOf(b));
   }
 
   /** It was not done. @param waits whether it is asked again */
@@ -124,19 +154,21 @@ export class ReleaseStore {
       .map(readRollout);
   }
 
-  /** Recipients that are still to be asked for something, once no rollout has them in turn: they were away. */
+  /** Recipients that are still to be asked for something, and that no rollout has in turn: they were away. */
   waiting(): JobStage[] {
     return this.#database
       .prepare(
         `SELECT s.* FROM job_stages s JOIN job_rollouts r ON r.job = s.job
-         WHERE s.wanted IS NOT NULL AND s.wave > 0 AND (r.state = 'done' OR r.state = 'running' AND s.wave < r.wave)`,
+         WHERE s.wanted IS NOT NULL AND s.wave > 0
+           AND (s.rollout < r.number OR r.state = 'done' OR r.state = 'running' AND s.wave < r.wave)`,
       )
       .all()
       .map(readStage);
   }
 
   /**
-   * Begins a rollout, in the place of what was begun before: those that were still asked for that may have done it or not.
+   * Begins a rollout, in the place of the one that runs. Who was reached by an older one, and is not in this one, is still asked
+   * for what it was to do then.
    *
    * @param waves recipients by wave, first to last
    */
@@ -144,25 +176,25 @@ export class ReleaseStore {
     rollout: Pick<Rollout, 'job' | 'act' | 'pauseMs' | 'dueAt'>,
     waves: readonly (readonly string[])[],
     keep: number,
+    now: number,
   ): void {
     const { job, act, pauseMs, dueAt } = rollout;
-    const number = (this.rollout(job)?.number ?? 0) + 1;
+    const before = this.rollout(job);
+    const number = (before?.number ?? 0) + 1;
     this.#database.transaction(() => {
-      this.#database
-        .prepare(
-          `UPDATE job_stages SET code = 'interrupted', status = 'replaced by a newer ' || ? || ' before it had answered'
-           WHERE job = ? AND wanted IS NOT NULL`,
-        )
-        .run(act, job);
-      this.#database
-        .prepare('UPDATE job_stages SET wanted = NULL, wave = 0, rollout = ? WHERE job = ?')
-        .run(number, job);
+      if (before?.state === 'running')
+        this.#database
+          .prepare(
+            `UPDATE job_stages SET wanted = NULL, status = 'not reached: a newer ' || ? || ' took its place'
+             WHERE job = ? AND rollout = ? AND wanted IS NOT NULL AND (wave > ? OR ? > ?)`,
+          )
+          .run(act, job, before.number, before.wave, before.dueAt, now);
       const want = this.#database.prepare(
-        `UPDATE job_stages SET wanted = ?, wave = ?, keep = ?, hook = NULL, code = NULL, status = ''
+        `UPDATE job_stages SET wanted = ?, wave = ?, keep = ?, rollout = ?, hook = NULL, code = NULL, status = ''
          WHERE job = ? AND peer = ?`,
       );
       waves.forEach((peers, n) => {
-        for (const peer of peers) want.run(act, n + 1, keep, job, peer);
+        for (const peer of peers) want.run(act, n + 1, keep, number, job, peer);
       });
       this.#database
         .prepare(
@@ -186,6 +218,27 @@ export class ReleaseStore {
       .run(wave + 1, now + pauseMs, job, number);
   }
 
+  /**
+   * Those that are still to be asked for something are not.
+   *
+   * @param peers with whether each is being asked now: then it may have done it
+   */
+  withdraw(job: string, act: RolloutAct, peers: ReadonlyMap<string, boolean>): void {
+    this.#database.transaction(() => {
+      const forget = this.#database.prepare(
+        'UPDATE job_stages SET wanted = NULL, code = ?, status = ? WHERE job = ? AND peer = ? AND wanted = ?',
+      );
+      for (const [peer, isAsked] of peers)
+        forget.run(isAsked ? 'interrupted' : null, isAsked ? ASKED : WITHDRAWN, job, peer, act);
+      this.#database
+        .prepare(
+          `UPDATE job_rollouts SET state = 'stopped', status = ? WHERE job = ? AND act = ? AND state = 'running'
+           AND NOT EXISTS (SELECT 1 FROM job_stages s WHERE s.job = job_rollouts.job AND s.rollout = number AND s.wanted IS NOT NULL)`,
+        )
+        .run(WITHDRAWN, job, act);
+    });
+  }
+
   /** Nothing more is asked for. */
   stop({ job, number }: Pick<Rollout, 'job' | 'number'>, status: string): void {
     this.#database.transaction(() => {
@@ -202,15 +255,27 @@ export class ReleaseStore {
   }
 }
 
+/** Why nothing is asked for any more. */
+export const WITHDRAWN = 'withdrawn';
+const ASKED = 'withdrawn before it had answered: it may have done it';
+
+function orderOf({ word }: StageStep): number {
+  return STAGE_WORDS.indexOf(word.state);
+}
+
+function hookIn(row: Record<string, unknown>): StageHook | undefined {
+  const hook = row['hook'] === null ? undefined : jsonOf(textIn(row, 'hook'));
+  return isHook(hook) ? hook : undefined;
+}
+
 function readStage(row: Record<string, unknown>): JobStage {
   const wanted = row['wanted'];
-  const hook = row['hook'] === null ? undefined : jsonOf(textIn(row, 'hook'));
   return {
     job: textIn(row, 'job'),
     peer: textIn(row, 'peer'),
     name: textIn(row, 'name'),
     word: wordOf(textIn(row, 'word')),
-    hook: isHook(hook) ? hook : undefined,
+    hook: hookIn(row),
     wanted: wanted === 'release' || wanted === 'rollback' ? wanted : undefined,
     keep: integerIn(row, 'keep'),
     rollout: integerIn(row, 'rollout'),

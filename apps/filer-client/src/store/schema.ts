@@ -4,7 +4,7 @@ import { JOB_TABLES, PAUSED_JOBS } from './schema/jobs.ts';
 import { MACHINE_USE } from './schema/machine-use.ts';
 import { NETWORK_TABLES } from './schema/network.ts';
 import { REPORT_TABLES } from './schema/reports.ts';
-import { ROLLOUT_NUMBERS, STAGE_TABLES } from './schema/stages.ts';
+import { ROLLOUT_NUMBERS, STAGE_STEPS, STAGE_TABLES } from './schema/stages.ts';
 import { TEXT_TABLES } from './schema/texts.ts';
 import { WATCH_REMOVALS, WATCH_TABLES } from './schema/watches.ts';
 
@@ -35,5 +35,6 @@ export const SCHEMA: Schema = {
     INBOX_TOPS,
     STAGE_TABLES,
     ROLLOUT_NUMBERS,
+    STAGE_STEPS,
   ],
 };

@@ -12,6 +12,19 @@ const hookDocument = v.object({
   line: v.string(),
 });
 
+const state = v.picklist(['staged', 'released', 'rolled-back']);
+
+/** What a recipient has signed. */
+const stageStep = v.object({
+  state,
+  /** When, by its clock. */
+  time: v.string(),
+  /** Files and links that the release removed there. */
+  removed: v.number(),
+  /** Its own program then; null where none was run. */
+  hook: v.nullable(hookDocument),
+});
+
 /** How a recipient of a staged job stands. */
 export const stageDocument = v.object({
   /** `waiting`: it has not got all of it yet. */
@@ -30,8 +43,23 @@ export const stageDocument = v.object({
   wave: v.number(),
   code: v.nullable(errorCode),
   status: v.string(),
+  /** The newest of each kind, in the order of their times. */
+  steps: arrayOf(stageStep),
 });
 export type StageDocument = v.InferOutput<typeof stageDocument>;
+
+/** A release or rollback of a job, the newest one. */
+export const rolloutDocument = v.object({
+  act: v.picklist(['release', 'rollback']),
+  state: v.picklist(['planned', 'running', 'done', 'stopped']),
+  wave: v.number(),
+  waves: v.number(),
+  /** When the wave begins whose turn it is, of one that is planned or pauses; else null. */
+  at: v.nullable(v.string()),
+  /** Why it was stopped; empty for one that was not. */
+  status: v.string(),
+});
+export type RolloutDocument = v.InferOutput<typeof rolloutDocument>;
 
 const recipientStage = v.object({
   name: v.string(),
@@ -80,6 +108,16 @@ export const releaseMethods = {
       keep: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(100))),
     }),
     item: stageTold,
+    result: rolloutDone,
+  }),
+  /** Those that have not done it yet are not asked for it any more: it was planned, pauses, or they are away. */
+  withdrawRollout: method('withdraw-rollout', {
+    params: v.object({
+      job,
+      act: v.picklist(['release', 'rollback']),
+      /** @default all recipients of the job */
+      to: v.optional(arrayOf(target, 10_000)),
+    }),
     result: rolloutDone,
   }),
 };

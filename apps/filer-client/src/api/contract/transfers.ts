@@ -1,7 +1,7 @@
 import { arrayOf, errorCode, method, NO_PARAMS, text } from '@filer/program';
 import * as v from 'valibot';
 import { deliveryCounts } from './counts.ts';
-import { stageDocument } from './releases.ts';
+import { rolloutDocument, stageDocument } from './releases.ts';
 import { deliveryState, job, progress, timeoutMs } from './send.ts';
 
 /* What runs and waits, and what was signed for. Names of fields are a contract (docs/cli/). */
@@ -62,6 +62,8 @@ export const jobDocument = v.object({
   mirror: v.boolean(),
   /** Whether it was put under a hidden name, to be released. */
   stage: v.boolean(),
+  /** Its newest release or rollback; null before the first. */
+  rollout: v.nullable(rolloutDocument),
   to: arrayOf(v.string()),
   note: v.string(),
   recipients: arrayOf(recipientDocument),

@@ -26,7 +26,7 @@ import type { Member } from '../../network/member.ts';
 import type { KeptJob } from '../../store/job-rows.ts';
 import { exportReceipts } from './history-export.ts';
 import { openMember } from '../home-member.ts';
-import { stageInWords } from './release.ts';
+import { rolloutInWords, STEP_COLUMNS, stepRows } from './release-history.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
 import { JOB, PEER } from '../arguments.ts';
 
@@ -123,7 +123,6 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
   const names = new Map(job.recipients.map(({ id, name }) => [id, name]));
   for (const recipient of job.recipients) {
     output.line(`${job.kind === 'get' ? 'from' : 'to'} ${recipientInWords(recipient)}`);
-    if (recipient.stage !== null) output.line(`  ${printable(stageInWords(recipient.stage))}`);
     for (const failure of member.jobs.failures(kept.id, recipient.id)) {
       const { code, message } = failure;
       const path = shownPath(request, failure.path);
@@ -139,6 +138,9 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
       output.line(`  failed  ${printable(output.path(path))}: ${printable(message)}`);
     }
   }
+  if (job.rollout !== null) output.line(rolloutInWords(job.rollout, job.job));
+  const steps = job.recipients.flatMap(({ name, stage }) => (stage === null ? [] : stepRows(name, stage)));
+  if (steps.length > 0) output.line(renderTable(STEP_COLUMNS, steps, output.columns));
   for (const receipt of keptReceipts(member, kept)) {
     const { recipientId } = receipt;
     const recipient = names.get(recipientId) ?? recipientId;

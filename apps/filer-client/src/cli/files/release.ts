@@ -2,6 +2,7 @@ import { FilerError, MAX_RELEASES_KEPT } from '@filer/protocol';
 import {
   defaulted,
   DURATION,
+  flag,
   formatBytes,
   integerKind,
   iso,
@@ -29,6 +30,7 @@ const common = {
     { commas: true },
   ),
   pauseMs: defaulted(DURATION, '0s', 'pause between two waves'),
+  withdraw: flag('take back what is planned, pauses, or waits for machines that are away'),
 };
 
 const releaseArgs = {
@@ -50,21 +52,29 @@ export const release = {
     'release k3q9',
     'release k3q9 --wave 1,10%,all --pause 10m',
     'release k3q9 --to @lab --at 03:00',
+    'release k3q9 --withdraw',
   ],
-  run: (
-    { job, to, wave, pauseMs, at, keep }: ArgumentValues<typeof releaseArgs>,
+  run: async (
+    { job, to, wave, pauseMs, at, keep, withdraw }: ArgumentValues<typeof releaseArgs>,
     context: Context,
   ): Promise<number> => {
+    const asked = { job, to, waves: wave, pauseMs, act: 'release' } as const;
+    if (withdraw) return await takeBack({ ...asked, ...(at === undefined ? {} : { at }) }, context);
     const when = at === undefined ? {} : { at: timeOf(at, new Date()) };
-    return follow({ job, to, waves: wave, pauseMs, keep, ...when, act: 'release' }, context);
+    return await follow({ ...asked, keep, ...when }, context);
   },
 };
 
 export const rollback = {
   args: common,
   examples: ['rollback k3q9', 'rollback k3q9 --to bob'],
-  run: ({ job, to, wave, pauseMs }: ArgumentValues<typeof common>, context: Context): Promise<number> =>
-    follow({ job, to, waves: wave, pauseMs, act: 'rollback' }, context),
+  run: async (
+    { job, to, wave, pauseMs, withdraw }: ArgumentValues<typeof common>,
+    context: Context,
+  ): Promise<number> => {
+    const asked = { job, to, waves: wave, pauseMs, act: 'rollback' } as const;
+    return await (withdraw ? takeBack(asked, context) : follow(asked, context));
+  },
 };
 
 interface Asked {
@@ -89,6 +99,24 @@ async function follow({ to, waves, ...asked }: Asked, context: Context): Promise
   return done.exitCode;
 }
 
+async function takeBack({ job, act, to, waves, at }: Asked, context: Context): Promise<number> {
+  const { output } = context;
+  if (waves.length > 0 || at !== undefined)
+    throw new FilerError('usage', `--withdraw takes back a ${act}: leave out --wave and --at`);
+  const done = await call(context, contract.withdrawRollout, {
+    job,
+    act,
+    ...(to.length === 0 ? {} : { to: [...to] }),
+  });
+  output.json(done);
+  if (output.jsonMode) return done.exitCode;
+  output.line(renderTable(COLUMNS, done.recipients.map(rowOf), output.columns));
+  output.words(
+    `Withdrawn: machines that have done it keep it. Begin again with \`filer-client ${act} ${done.job}\`.`,
+  );
+  return done.exitCode;
+}
+
 const COLUMNS: readonly Column[] = [
   { title: 'MACHINE', fit: 'whole' },
   { title: 'WAVE', fit: 'whole', align: 'right', dropOrder: 3 },
@@ -104,7 +132,9 @@ function show(
   output.line(renderTable(COLUMNS, recipients.map(rowOf), output.columns));
   const continues = `filer-client ${act} ${job}`;
   if (state === 'planned')
-    output.words(`Planned for ${at}: the daemon here begins then. See:  filer-client history ${job}`);
+    output.words(
+      `Planned for ${at}: the daemon here begins then. Take it back with \`filer-client ${act} ${job} --withdraw\`.`,
+    );
   if (state === 'waiting')
     output.words('Machines that are away follow when they come, while a daemon runs here.');
   if (state === 'stopped')
@@ -124,20 +154,13 @@ function rowOf(each: RecipientStage): string[] {
   ];
 }
 
-function hookInWords({ state, exitCode }: NonNullable<RecipientStage['hook']>): string {
+export function hookInWords({ state, exitCode }: NonNullable<RecipientStage['hook']>): string {
   if (state === 'running') return 'running';
   return exitCode === null ? 'failed' : `exit ${exitCode}`;
 }
 
 /** `released: 20 files, 3 MB, hook exit 0: restarted` */
-export function stageInWords({
-  state,
-  files,
-  bytes,
-  removed,
-  hook,
-  status,
-}: Omit<RecipientStage, 'name' | 'id' | 'ok'>): string {
+function stageInWords({ state, files, bytes, removed, hook, status }: RecipientStage): string {
   const amount =
     state === 'waiting' ? '' : `: ${files === 1 ? '1 file' : `${files} files`}, ${formatBytes(bytes)}`;
   const gone = removed === 0 ? '' : `, ${removed} removed`;

@@ -8,7 +8,7 @@ import { recipientStage } from '../../jobs/stage-documents.ts';
 import { isFailed } from '../../send/rollouts.ts';
 import { parseWaves } from '../../send/waves.ts';
 import type { KeptDelivery, KeptJob } from '../../store/job-rows.ts';
-import type { JobStage, Rollout, RolloutAct } from '../../store/release-store.ts';
+import { WITHDRAWN, type JobStage, type Rollout, type RolloutAct } from '../../store/release-store.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
 import { findRecipients } from './recipients.ts';
 
@@ -40,6 +40,7 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
     if (!(error instanceof FilerError) || signal.aborted) throw error;
   });
   const meant = await meantOf(context, job, to, signal);
+  if (act === 'release') requireNoPlan(context, job, meant);
   const stages = stagesOf(context, job, act, meant);
   const ordered = stages.toSorted((a, b) => Number(isBehind(context, a)) - Number(isBehind(context, b)));
   const ends = parseWaves(typed, ordered.length);
@@ -50,8 +51,9 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
   const told = new Map<string, string>();
   const tell = async (): Promise<void> => {
     for (const stage of member.releases.of(job.id)) {
-      if (stage.wave === 0) continue;
-      const item = { type: 'stage', job: job.id, ...recipientStage(stage, !isFailed(stage)) } as const;
+      if (stage.rollout !== number) continue;
+      const document = recipientStage(member.releases, stage, !isFailed(stage));
+      const item = { type: 'stage', job: job.id, ...document } as const;
       const text = JSON.stringify(item);
       if (told.get(stage.peer) === text) continue;
       const isFirst = !told.has(stage.peer);
@@ -76,6 +78,48 @@ export const rollout: OperationOf<typeof releaseMethods.rollout> = async (
   await tell();
   return documentOf(context, job.id);
 };
+
+/** `release JOB --withdraw`, `rollback JOB --withdraw` */
+export const withdrawRollout: OperationOf<typeof releaseMethods.withdrawRollout> = async (
+  context,
+  { job: named, act, to = [] },
+  { signal },
+) => {
+  const { member, rollouts } = context;
+  const job = findJob(member.jobs, named);
+  requireStaged(job);
+  const meant = new Set((await meantOf(context, job, to, signal)).map(({ peer }) => peer));
+  const waiting = member.releases.of(job.id).filter(({ peer, wanted }) => wanted === act && meant.has(peer));
+  if (waiting.length === 0)
+    throw new FilerError(
+      'usage',
+      `no ${act} of job ${job.id} is planned or waits${to.length > 0 ? ` at ${to.join(', ')}` : ''}: there is nothing to withdraw`,
+    );
+  rollouts.withdraw(
+    job.id,
+    act,
+    waiting.map(({ peer }) => peer),
+  );
+  return { ...documentOf(context, job.id), ok: true, exitCode: 0 };
+};
+
+/** A part of what is planned is not released before: the rest would be forgotten. @throws FilerError `usage` */
+function requireNoPlan({ member }: OperationContext, { id }: KeptJob, meant: readonly KeptDelivery[]): void {
+  const rollout = member.releases.rollout(id);
+  if (rollout?.state !== 'running' || rollout.wave > 1 || rollout.dueAt <= Date.now()) return;
+  const peers = new Set(meant.map(({ peer }) => peer));
+  const left = member.releases
+    .of(id)
+    .filter(
+      ({ peer, wanted, rollout: number }) =>
+        number === rollout.number && wanted !== undefined && !peers.has(peer),
+    );
+  if (left.length === 0) return;
+  throw new FilerError(
+    'usage',
+    `a ${rollout.act} of job ${id} is planned for ${iso(rollout.dueAt)} at ${left[0]?.name}${left.length > 1 ? ` and ${left.length - 1} more` : ''}: withdraw it first with \`filer-client ${rollout.act} ${id} --withdraw\``,
+  );
+}
 
 /** @throws FilerError `usage` for a job of which nothing is staged */
 function requireStaged(job: KeptJob): void {
@@ -154,14 +198,18 @@ function rolloutOf({ member }: OperationContext, job: string): Rollout {
 
 function documentOf(context: OperationContext, job: string, as?: 'planned'): RolloutDone {
   const { member } = context;
-  const { act, state, wave, waves, dueAt, status } = rolloutOf(context, job);
-  const all = member.releases.of(job);
+  const { number, act, state, wave, waves, dueAt, status } = rolloutOf(context, job);
+  // The wave of an older one says nothing now.
+  const all = member.releases
+    .of(job)
+    .map((stage) => (stage.rollout === number ? stage : { ...stage, wave: 0 }));
   const inWaves = all.filter((stage) => stage.wave > 0);
   const failed = inWaves.filter((stage) => isFailed(stage) || stage.code !== undefined);
   const isDone = inWaves.some(({ wanted, code }) => wanted === undefined && code === undefined);
   const [first] = failed;
-  const code = first?.code ?? (first?.hook?.state === 'failed' ? 'partial' : 'timed-out');
   const isStopped = state === 'stopped';
+  const without = isStopped && status === WITHDRAWN ? 'interrupted' : 'timed-out';
+  const code = first?.code ?? (first?.hook?.state === 'failed' ? 'partial' : without);
   const exitCode =
     as === 'planned' || (failed.length === 0 && !isStopped)
       ? 0
@@ -184,6 +232,8 @@ function documentOf(context: OperationContext, job: string, as?: 'planned'): Rol
     waves,
     at: as === undefined ? null : iso(dueAt),
     status,
-    recipients: all.map((stage) => recipientStage(stage, !isFailed(stage) && stage.code === undefined)),
+    recipients: all.map((stage) =>
+      recipientStage(member.releases, stage, !isFailed(stage) && stage.code === undefined),
+    ),
   };
 }

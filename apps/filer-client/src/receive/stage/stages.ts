@@ -256,7 +256,7 @@ export class Stages {
     if (!settings.allowRelease)
       throw new FilerError(
         'refused',
-        `${name} takes no staged files: send without --stage, or set allow-release = true in its configuration and restart it`,
+        `${name} takes no staged files: send without --stage, or have allow-release = false removed from its configuration and its daemon restarted`,
       );
     if (mirrors && !settings.allowMirror)
       throw new FilerError(

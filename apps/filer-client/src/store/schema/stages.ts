@@ -1,6 +1,7 @@
 /*
  *   stages    what was delivered under a hidden name (`send --stage`), and what of it has its name now; stage_files: what is in each
- *   job_stages, job_rollouts  the same at the sender: how each recipient stands, and a release that is under way
+ *   job_stages, job_rollouts  the same at the sender: how each recipient stands, and a release that is under way;
+ *             job_stage_steps: what each has signed
  */
 
 /** What is staged, here and at recipients. */
@@ -69,3 +70,16 @@ export const ROLLOUT_NUMBERS = `
   -- Which release or rollback of its job a row is of, counted from 1: what an older one is answered changes nothing of a newer one.
   ALTER TABLE job_rollouts ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE job_stages ADD COLUMN rollout INTEGER NOT NULL DEFAULT 0;`;
+
+/** What a recipient has signed of a staged job, the newest of each kind, and how its program ended then. */
+export const STAGE_STEPS = `
+  CREATE TABLE job_stage_steps (
+    job TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    state TEXT NOT NULL,
+    word TEXT NOT NULL,
+    hook TEXT,
+    PRIMARY KEY (job, peer, state)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO job_stage_steps SELECT job, peer, json_extract(word, '$.state'), word, hook FROM job_stages
+    WHERE json_valid(word) AND json_extract(word, '$.state') IS NOT NULL;`;

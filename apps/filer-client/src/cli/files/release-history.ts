@@ -1,0 +1,44 @@
+import type { Column } from '@filer/program';
+import { printable } from '@filer/program';
+import type { RolloutDocument, StageDocument } from '../../api/contract/releases.ts';
+import { hookInWords } from './release.ts';
+
+/** What each machine has signed of a staged job, a row for each step. */
+export const STEP_COLUMNS: readonly Column[] = [
+  { title: 'MACHINE', fit: 'whole' },
+  { title: 'STEP', fit: 'whole' },
+  { title: 'WHEN', fit: 'whole', dropOrder: 2 },
+  { title: 'HOOK', fit: 'whole' },
+  { title: 'SAYS', fit: 'below' },
+];
+
+export function stepRows(name: string, { steps, wanted, code, status }: StageDocument): string[][] {
+  const rows = steps.map(({ state, time, removed, hook }) => [
+    name,
+    state,
+    time.slice(0, 16).replace('T', ' '),
+    hook === null ? '' : hookInWords(hook),
+    hook !== null && hook.line !== '' ? hook.line : removed === 0 ? '' : `${removed} removed`,
+  ]);
+  if (status !== '' || steps.length === 0)
+    rows.push([
+      name,
+      wanted === null ? (code === null ? 'waits' : 'failed') : `${wanted} waits`,
+      '',
+      '',
+      status,
+    ]);
+  return rows.map((row) => row.map(printable));
+}
+
+/** `release: stopped in wave 2 of 3: it failed at carol` */
+export function rolloutInWords(
+  { act, state, wave, waves, at, status }: RolloutDocument,
+  job: string,
+): string {
+  if (state === 'planned')
+    return `${act} planned for ${at}; \`filer-client ${act} ${job} --withdraw\` takes it back`;
+  const where = waves > 1 ? ` in wave ${wave} of ${waves}` : '';
+  const next = at === null ? '' : `, which begins at ${at}`;
+  return `${act} ${state}${state === 'done' ? '' : where}${next}${status === '' ? '' : `: ${printable(status)}`}`;
+}

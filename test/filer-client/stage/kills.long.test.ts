@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
+import { KillRounds, type Act } from './kill-rounds.ts';
+import { StagedHere } from './staged-here.ts';
+
+const STEPS: readonly SwitchStep[] = [
+  'begun',
+  'prepared',
+  'noted',
+  'switched one',
+  'switched',
+  'kept',
+  'done',
+];
+
+test.each<Act>(['release', 'rollback'])(
+  'a receiver that is killed at any step of a %s, and before any change that it makes on the disk, has all old or all new',
+  async (act) => {
+    await using here = await StagedHere.open(['killed']);
+    const rounds = new KillRounds(here, 'killed');
+    for (const step of STEPS) expect(await rounds.kill(act, step)).toBeUndefined();
+    let number = 1;
+    let all: number | undefined;
+    for (; all === undefined; number++) all = await rounds.kill(act, String(number));
+    process.stdout.write(`${act}: killed at ${STEPS.length} steps and before each of ${all} changes\n`);
+    expect(all).toBeGreaterThan(20);
+  },
+  1_200_000,
+);
