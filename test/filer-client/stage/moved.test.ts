@@ -1,14 +1,15 @@
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatStage, MAX_STAGE_ACTS_PER_PEER, type Header } from '@filer/protocol';
+import { formatStage, MAX_RELEASES_KEPT, MAX_STAGE_ACTS_PER_PEER, type Header } from '@filer/protocol';
 import { Folder } from '@filer/transfer';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { Reader } from './reader.ts';
 import { NEW, OLD, StagedHere } from './staged-here.ts';
 
 let here: StagedHere;
 beforeAll(async () => {
   here = await StagedHere.open(
-    ['part', 'empty', 'synced', 'busy', 'other'],
+    ['part', 'empty', 'synced', 'busy', 'other', 'read'],
     ['linked', 'linked-later', 'replaced'],
   );
 });
@@ -172,4 +173,49 @@ test('a release holds up nothing else that its sender says, and so many question
   expect(() => act.answer(message('4', job, 'ask'), session, here.annaId)).toThrow(
     expect.objectContaining({ code: 'rate-limited' }),
   );
+});
+
+test('who reads what has the name while it is released and rolled back finds one version whole, and never none', async () => {
+  const { job, tops } = here.of('read');
+  const act = await here.switcher();
+  await using reader = new Reader(here.at(tops[0]), [OLD, NEW]);
+  for (let round = 0; round < 3; round++) {
+    await reader.finds(0);
+    await act.act(here.annaId, ask(job, 'release'));
+    await reader.finds(1);
+    await act.act(here.annaId, ask(job, 'rollback'));
+  }
+  await reader.finds(0);
+
+  expect(Object.keys(reader.readings.counts).toSorted()).toEqual(['0', '1']);
+});
+
+test.each<[string, Record<string, string>]>([
+  ['no job', { act: 'release' }],
+  ['a job that is a path', { job: '../../x', act: 'release' }],
+  ['no act', { job: 'job' }],
+  ['an act that is none', { job: 'job', act: 'destroy' }],
+  ['an act of the prototype', { job: 'job', act: 'constructor' }],
+  ['nothing to be kept', { job: 'job', act: 'release', keep: '0' }],
+  ['too much to be kept', { job: 'job', act: 'release', keep: String(MAX_RELEASES_KEPT + 1) }],
+  ['a number that is none', { job: 'job', act: 'release', keep: '1e1' }],
+  ['a page before the first', { job: 'job', act: 'ask', from: '-1' }],
+])('a message with %s is refused at once, and counts as nothing that waits', async (_, header) => {
+  const act = await here.switcher();
+  const said: Header[] = [];
+  const session = { notify: (told: Header) => Promise.resolve(void said.push(told)) };
+  const message = { header: { type: 'stage', id: '1', ...header }, content: Buffer.alloc(0) };
+  for (let n = 0; n <= MAX_STAGE_ACTS_PER_PEER; n++)
+    expect(() => act.answer(message, session, here.annaId)).toThrow(
+      expect.objectContaining({ code: 'message-malformed' }),
+    );
+  expect(said).toEqual([]);
+});
+
+test('a page of removals from beyond the last one is empty, and one who sent nothing learns nothing', async () => {
+  const act = await here.switcher();
+  const { job } = here.of('other');
+  const far = { job, act: 'ask', from: Number.MAX_SAFE_INTEGER } as const;
+  expect(await act.act(here.annaId, far)).toMatchObject({ removed: null });
+  await expect(act.act('B'.repeat(52), { job, act: 'ask' })).rejects.toMatchObject({ code: 'no-such-job' });
 });

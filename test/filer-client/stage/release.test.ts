@@ -2,6 +2,7 @@ import { mkdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { STAGE_PREFIX } from '@filer/transfer';
+import { EvilPeer } from '../../support/evil-peer.ts';
 import { askHere } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
@@ -188,4 +189,36 @@ test('a file, a link and a folder below --into are released in one go each', asy
   const sent = await anna.ask('send', file, '--to', 'bob', '--stage', '--as', `f${tests}`);
   await anna.ask('release', String(sent['job']));
   expect(await readFile(at(`f${tests}`), 'utf8')).toBe('one');
+});
+
+test('a machine with an older filer-client is named, and nothing is sent to it', async () => {
+  const dave = await network.add('dave');
+  await anna.sees('dave');
+  await dave[Symbol.asyncDispose]();
+  const offers: unknown[] = [];
+  // It welcomes without the feature.
+  await using older = await EvilPeer.open(dave.home, dave.port);
+  older.does = async ({ hand }) => void offers.push(await hand.hear('offer'));
+
+  const { code, stderr } = await anna.run('send', build, '--stage', '--to', 'dave');
+
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/dave has an older filer-client.*--stage/)]);
+  expect(offers).toEqual([undefined]);
+});
+
+test('a release that is planned is shown, taken back by --withdraw, and a part of it is not released before', async () => {
+  const job = await stage();
+  const at = new Date(Date.now() + 86_400_000).toISOString();
+  expect(await anna.ask('release', job, '--at', at)).toMatchObject({ state: 'planned', at });
+  expect((await anna.run('history', job)).stdout).toContain(`release planned for ${at}`);
+  expect((await anna.run('release', job, '--withdraw', '--wave', '1')).code).toBe(2);
+  expect((await anna.run('rollback', job, '--withdraw')).code).toBe(2);
+
+  const withdrawn = await anna.run('release', job, '--withdraw');
+
+  expect([withdrawn.code, withdrawn.stdout]).toEqual([0, expect.stringMatching(/bob.*staged/)]);
+  expect((await anna.run('history', job)).stdout).toContain('withdrawn');
+  expect((await anna.run('release', job, '--withdraw')).code).toBe(2);
+  expect(await there()).toEqual({});
+  expect(await anna.ask('release', job)).toMatchObject({ ok: true, state: 'done' });
 });

@@ -96,14 +96,8 @@ export class StagedHere {
   }
 
   /** What has a name at bob. */
-  async there(top: string): Promise<Record<string, string>> {
-    const folder = this.at(top);
-    const paths = await filesBelow(folder);
-    return Object.fromEntries(
-      await Promise.all(
-        paths.map(async (path) => [path, await readFile(join(folder, path), 'utf8')] as const),
-      ),
-    );
+  there(top: string): Promise<Record<string, string>> {
+    return treeAt(this.at(top));
   }
 
   stateOf(job: string): string | undefined {
@@ -111,21 +105,14 @@ export class StagedHere {
   }
 
   async stages(changed: Partial<StageSettings> = {}): Promise<Stages> {
-    return new Stages(await this.#options(changed));
+    return new Stages(await optionsOf(this.member, this.inbox, changed));
   }
 
   async switcher(
     step?: (at: SwitchStep) => void | Promise<void>,
     changed: Partial<StageSettings> = {},
   ): Promise<StageSwitch> {
-    const options = await this.#options(changed);
-    return new StageSwitch({
-      ...options,
-      stages: new Stages(options),
-      space: new FreeSpace(this.inbox),
-      onHook: () => undefined,
-      step,
-    });
+    return await switcherOf(this.member, this.inbox, step, changed);
   }
 
   /** One that stands still at a step, as one that was killed there. */
@@ -139,13 +126,31 @@ export class StagedHere {
     return { act, stopped: stopped.promise };
   }
 
-  async #options(changed: Partial<StageSettings>) {
-    const log = await createLogger({ stream: { write: () => undefined } });
-    return { member: this.member, inbox: this.inbox, settings: { ...SETTINGS, ...changed }, log };
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.member[Symbol.dispose]();
     await this.#network[Symbol.asyncDispose]();
   }
+}
+
+export async function switcherOf(
+  member: Member,
+  inbox: string,
+  step?: (at: SwitchStep) => void | Promise<void>,
+  changed: Partial<StageSettings> = {},
+): Promise<StageSwitch> {
+  const options = await optionsOf(member, inbox, changed);
+  const stages = new Stages(options);
+  return new StageSwitch({ ...options, stages, space: new FreeSpace(inbox), onHook: () => undefined, step });
+}
+
+async function optionsOf(member: Member, inbox: string, changed: Partial<StageSettings>) {
+  const log = await createLogger({ stream: { write: () => undefined } });
+  return { member, inbox, settings: { ...SETTINGS, ...changed }, log };
+}
+
+/** Files below a folder. */
+export async function treeAt(folder: string): Promise<Record<string, string>> {
+  const paths = await filesBelow(folder);
+  const read = async (path: string) => [path, await readFile(join(folder, path), 'utf8')] as const;
+  return Object.fromEntries(await Promise.all(paths.map(read)));
 }

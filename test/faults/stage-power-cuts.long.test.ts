@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import type { SwitchStep } from '../../apps/filer-client/src/receive/stage/switching.ts';
+import { needs } from '../support/needs.ts';
+import { StagePowerCuts } from './stage-power-cuts.ts';
+
+const STEPS: readonly SwitchStep[] = [
+  'begun',
+  'prepared',
+  'noted',
+  'switched one',
+  'switched',
+  'kept',
+  'done',
+];
+
+test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
+  'after a power cut at any step of a release or a rollback each name is whole, and the next start comes to its end',
+  async () => {
+    await using cuts = await StagePowerCuts.open();
+    for (const at of STEPS) {
+      await cuts.cut('release', at);
+      await cuts.cut('rollback', at);
+    }
+    expect(STEPS).toHaveLength(7);
+    process.stdout.write(`${2 * STEPS.length} power cuts: nothing is lost or mixed\n`);
+  },
+);

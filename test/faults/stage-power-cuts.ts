@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, vi } from 'vitest';
+import { resolveHome } from '@filer/program';
+import { Member } from '../../apps/filer-client/src/network/member.ts';
+import type { SwitchStep } from '../../apps/filer-client/src/receive/stage/switching.ts';
+import { NEW, OLD, StagedHere, switcherOf, treeAt } from '../filer-client/stage/staged-here.ts';
+
+const run = promisify(execFile);
+const IMAGE_BYTES = 96 * 1024 * 1024;
+
+/** What somebody there has put into the folder, some folders deep. */
+const OWN = { 'sub/own/deep/file': 'bob' };
+
+/** Ways of a name to look: the old version or the new one, with what was there beside it. */
+const WHOLE = { release: { ...NEW, ...OWN }, rollback: { ...OLD, ...OWN } };
+
+export type Act = 'release' | 'rollback';
+
+/**
+ * A receiver on a small disk of its own, an ext4 file system in a file. A copy of that file while it stands still is what a power cut
+ * leaves: all that was written to the disk, and nothing that was only said to be written.
+ */
+export class StagePowerCuts implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #here: StagedHere;
+
+  private constructor(folder: string, here: StagedHere) {
+    this.#folder = folder;
+    this.#here = here;
+  }
+
+  static async open(): Promise<StagePowerCuts> {
+    const folder = await mkdtemp(join(tmpdir(), 'filer-test-power-'));
+    const disk = join(folder, 'disk');
+    await mkdir(disk);
+    await run('truncate', ['-s', String(IMAGE_BYTES), `${disk}.img`]);
+    await run('mkfs.ext4', ['-q', '-F', `${disk}.img`]);
+    await run('mount', ['-o', 'loop', `${disk}.img`, disk]);
+    vi.stubEnv('TMPDIR', disk);
+    try {
+      const here = await StagedHere.open(['cut']);
+      for (const top of here.of('cut').tops) {
+        await mkdir(here.at(top, 'sub/own/deep'), { recursive: true });
+        await writeFile(here.at(top, 'sub/own/deep/file'), OWN['sub/own/deep/file']);
+      }
+      await run('sync', ['-f', disk]);
+      return new StagePowerCuts(folder, here);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  }
+
+  /** Cuts the power at a step, and starts what the disk has then. */
+  async cut(what: Act, at: SwitchStep): Promise<void> {
+    const here = this.#here;
+    const { annaId } = here;
+    const { job } = here.of('cut');
+    const act = await here.switcher();
+    const state = here.stateOf(job);
+    if (what === 'rollback' && state !== 'released') await act.act(annaId, { job, act: 'release' });
+    if (what === 'release' && state === 'released') await act.act(annaId, { job, act: 'rollback' });
+    const { act: cut, stopped } = await here.killedAt(at);
+    void cut.act(annaId, { job, act: what });
+    await stopped;
+    await this.#startFromCopy(what);
+    await (await here.switcher()).recover();
+  }
+
+  async #startFromCopy(what: Act): Promise<void> {
+    const { home, inbox, annaId } = this.#here;
+    const { job, tops } = this.#here.of('cut');
+    const [disk, copy] = [join(this.#folder, 'disk'), join(this.#folder, 'copy')];
+    await copyFile(`${disk}.img`, `${copy}.img`);
+    await mkdir(copy, { recursive: true });
+    await run('mount', ['-o', 'loop', `${copy}.img`, copy]);
+    try {
+      const there = (path: string): string => join(copy, relative(disk, path));
+      const found = () => Promise.all(tops.map((top) => treeAt(there(join(inbox, 'anna', top)))));
+      for (const each of await found()) expect(Object.values(WHOLE)).toContainEqual(each);
+      using member = await Member.open(resolveHome('filer-client', { FILER_HOME: there(home) }));
+      // It is at another place here.
+      for (const table of ['deliveries', 'inbox'])
+        member.database.prepare(`UPDATE ${table} SET path = replace(path, ?, ?)`).run(disk, copy);
+      const next = await switcherOf(member, there(inbox));
+      await next.recover();
+      const [x, y] = await found();
+      expect(y).toEqual(x);
+      expect(Object.values(WHOLE)).toContainEqual(x);
+      await next.act(annaId, { job, act: what });
+      for (const each of await found()) expect(each).toEqual(WHOLE[what]);
+    } finally {
+      await run('umount', [copy]);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#here[Symbol.asyncDispose]();
+    // What was stopped for good still holds folders of it open.
+    await run('umount', ['--lazy', join(this.#folder, 'disk')]);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
