@@ -18,10 +18,9 @@ test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
   async () => {
     await using cuts = await StagePowerCuts.open();
     for (const at of STEPS) {
-      await cuts.cut('release', at);
-      await cuts.cut('rollback', at);
+      expect(await cuts.cut('release', at)).toEqual([]);
+      expect(await cuts.cut('rollback', at)).toEqual([]);
     }
-    expect(STEPS).toHaveLength(7);
     process.stdout.write(`${2 * STEPS.length} power cuts: nothing is lost or mixed\n`);
   },
 );

@@ -53,7 +53,8 @@ export { signRemoved } from './receipts/removed.ts';
 export { canExchange } from './stage/exchange.ts';
 export { cannotExchange, hasSwapped, type Switch } from './stage/swap.ts';
 export { componentsOf, descend, StagePlaces } from './stage/stage-places.ts';
-export { StagedTree, type StagedItem, type StagedRemoval } from './stage/staged-tree.ts';
+export { StagedTree, type StagedRemoval } from './stage/staged-tree.ts';
+export { tidyStage, type StagedItem } from './stage/tidy-stage.ts';
 export { cleanMarkedParts, cleanParts, dropMarkedParts, type CleanOptions } from './disk/clean-parts.ts';
 export {
   identityOf,

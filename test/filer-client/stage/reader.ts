@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import type { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 /** What a reader has found under a name, reading all of it again and again: how often each version was whole. */

@@ -1,28 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, type BigIntStats } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
 import { FilerError } from '@filer/protocol';
 import type { Folder } from '../disk/folder.ts';
-import { removeTree } from '../disk/replacing.ts';
 import { isPartName, isStageName } from '../disk/safe-path.ts';
-import { secondsOf } from '../disk/times.ts';
 import { contentOfLink, isFolder, type Deliveries } from '../receive/deliveries.ts';
 import { statsAt, type ExistingDigests } from '../receive/existing-digests.ts';
 import { identityOfUnchanged, linkAt } from '../receive/ownership.ts';
+import { Breaths } from './breaths.ts';
 import { CarryTarget, type CarryOptions } from './carry-target.ts';
-
-/** Looking waits for little: this long it may hold up all else, in ms. */
-const TURN_MS = 10;
-
-/** One thing of a staged job. */
-export interface StagedItem {
-  readonly kind: 'file' | 'dir' | 'link';
-  /** The digest of a file, the target of a link. */
-  readonly content: string;
-  readonly size: number;
-  /** As it has it in the stage. */
-  readonly mtimeNs: bigint;
-}
+import type { StagedItem } from './tidy-stage.ts';
 
 /** What a release takes away, because the sender has it no longer. */
 export interface StagedRemoval {
@@ -62,7 +48,7 @@ export class StagedTree {
   readonly #looked = new Set<number>();
   #conflicts = 0;
   #firstConflict = '';
-  #since = performance.now();
+  readonly #breaths = new Breaths();
 
   constructor(options: StagedTreeOptions) {
     this.#options = options;
@@ -71,21 +57,6 @@ export class StagedTree {
   /** What goes with the release. */
   get removed(): readonly StagedRemoval[] {
     return [...this.#removed.values()];
-  }
-
-  /**
-   * The stage holds what was signed for, and nothing else.
-   *
-   * @param entries of the job @throws FilerError `refused` when it does not
-   */
-  async tidy(tops: readonly string[], entries: number): Promise<void> {
-    let found = 0;
-    for (const top of tops) found += await this.#tidy(this.#options.stage, top, '');
-    if (found !== entries)
-      throw new FilerError(
-        'refused',
-        `${entries - found} of what was staged are not there any more: stage it again`,
-      );
   }
 
   /** Brings what the job does not replace into the stage. @throws FilerError `refused` where it would replace what is not the sender's */
@@ -134,49 +105,6 @@ export class StagedTree {
       );
   }
 
-  async #tidy(folder: Folder, path: string, above: string): Promise<number> {
-    const slash = path.indexOf('/');
-    if (slash > 0) {
-      // Folders above a top are no part of the job.
-      using inner = folder.enter(path.slice(0, slash));
-      if (inner === undefined) return 0;
-      return await this.#tidy(inner, path.slice(slash + 1), join(above, path.slice(0, slash)));
-    }
-    const full = join(above, path);
-    const there = statsAt(folder, path);
-    const item = this.#options.find(full);
-    await this.#breathe();
-    if (there === undefined) return 0;
-    if (item === undefined) {
-      await removeTree(folder.at(path));
-      return 0;
-    }
-    this.#requireSame(folder, path, full, there, item);
-    if (!there.isDirectory()) return 1;
-    using inner = folder.enter(path);
-    if (inner === undefined) return 0;
-    let found = 1;
-    for (const name of readdirSync(inner.at('.'))) found += await this.#tidy(inner, name, full);
-    return found;
-  }
-
-  /** @throws FilerError `refused` */
-  #requireSame(folder: Folder, name: string, path: string, there: BigIntStats, item: StagedItem): void {
-    const isSame =
-      item.kind === 'dir'
-        ? there.isDirectory()
-        : item.kind === 'link'
-          ? linkAt(folder, name) === contentOfLink(item.content)
-          : there.isFile() &&
-            Number(there.size) === item.size &&
-            secondsOf(there.mtimeNs) === secondsOf(item.mtimeNs);
-    if (isSame) return;
-    throw new FilerError(
-      'refused',
-      `${JSON.stringify(path)} has changed since it was staged: stage it again`,
-    );
-  }
-
   /** One top, which may be some folders deep. */
   async #top(from: Folder, to: Folder, top: string, act: Act): Promise<void> {
     const [first = '', ...rest] = top.split('/');
@@ -216,7 +144,7 @@ export class StagedTree {
     // Bytes that are not UTF-8 cannot be named from here: what has such a name would go with the folder.
     if (there === undefined && name.includes('\uFFFD')) this.#conflict(path);
     if (there === undefined || isPartName(name) || isStageName(name)) return false;
-    await this.#breathe();
+    await this.#breaths.take();
     const item = this.#options.find(path);
     if (there.isDirectory()) return await this.#carryFolder(from, to, name, path, item, act);
     const isLate = act === 'late' || act === 'late back';
@@ -345,12 +273,6 @@ export class StagedTree {
 
   #conflict(path: string): void {
     if (this.#conflicts++ === 0) this.#firstConflict = path;
-  }
-
-  async #breathe(): Promise<void> {
-    if (performance.now() - this.#since <= TURN_MS) return;
-    await turn();
-    this.#since = performance.now();
   }
 }
 

@@ -12,6 +12,7 @@ import {
   ExistingDigests,
   StagedTree,
   StagePlaces,
+  tidyStage,
   type Space,
   type StagedRemoval,
   type Switch,
@@ -57,9 +58,9 @@ export class Switching {
   async release(stage: KeptStage, keep: number): Promise<void> {
     const { stages } = this.#options.member;
     using opened = this.#open(stage, `what was staged of job ${stage.job} is gone`);
-    const { tree } = opened;
+    const { places, tree } = opened;
     await this.#step('begun');
-    await tree.tidy(stage.tops, stage.entries);
+    await tidyStage(places.hidden, stage.tops, stage.entries, (path) => stages.files.item(stage.id, path));
     await tree.bringIn(stage.tops);
     await this.#step('prepared');
     stages.files.clear(stage.id, 'gone');
