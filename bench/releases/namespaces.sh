@@ -24,6 +24,8 @@ clean() {
   rm -rf "$work"
 }
 trap clean EXIT
+set -E
+trap 'echo "WRONG: line $LINENO failed"' ERR
 
 say() { printf '%6.1f s  %s\n' "$(echo "$(date +%s.%N) - $begun" | bc)" "$*"; }
 fault() { say "WRONG: $*"; wrong=1; }
@@ -33,10 +35,11 @@ start() {
   FILER_HOME="$work/m$1" ip netns exec "filerr$1" $client start --listen "10.78.0.$(($1 + 1)):10902" >>"$work/m$1.log" 2>&1 &
   daemon[$1]=$!
 }
-# Prints, of the newest line of `history JOB --json`, what an expression over its recipients says.
+# Prints what an expression over the recipients of a job says.
 ledger() {
-  at 1 history "$1" --json | head -1 | $node -e "
-    const { recipients } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+  at 1 history --json | $node -e "
+    const { jobs } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+    const { recipients } = jobs.find(({ job }) => job === '$1');
     console.log($2);"
 }
 until_ledger() { until [ "$(ledger "$1" "$2")" = "$3" ]; do sleep 2; done; }
@@ -129,6 +132,6 @@ at 1 release "$second" --wave 1,50%,all --json >"$work/release3.json" 2>&1 || fa
 compare "$second" "$work/build" released
 for n in $(seq 1 "$clients"); do awk -v n="$n" '/VmHWM/ { printf "m%d %d MiB  ", n, $2 / 1024 }' "/proc/$(pgrep -P "${daemon[$n]}" node 2>/dev/null || echo "${daemon[$n]}")/status" 2>/dev/null || true; done
 echo
-at 1 history "$second" | head -$((4 + 4 * clients))
+at 1 history "$second" | sed -n "1,$((4 + 5 * clients))p"
 [ "$wrong" = 0 ] && say "all agree"
 exit "$wrong"
