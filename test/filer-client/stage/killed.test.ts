@@ -88,7 +88,7 @@ test('what was not released is dropped after staged-keep, and then cannot be', a
   const { job } = own.of('dropped');
   const stage = own.member.stages.find(own.annaId, job);
 
-  await (await own.stages({ stagedKeepMs: -1 })).clean();
+  await (await own.upkeep({ stagedKeepMs: -1 })).clean();
 
   expect(own.stateOf(job)).toBe('dropped');
   const left = await filesBelow(join(own.inbox, 'anna'));

@@ -201,7 +201,7 @@ test('a link in the way to what is switched is not followed', async () => {
     const stage = here.member.stages.find(here.annaId, job);
     await mkdir(join(elsewhere, stage?.hidden ?? ''));
     await writeFile(join(elsewhere, stage?.hidden ?? '', 'kept'), 'kept');
-    if (stage !== undefined) await (await here.stages()).drop(stage, 'dropped');
+    if (stage !== undefined) await (await here.upkeep()).drop(stage, 'dropped');
     expect(await readFile(join(elsewhere, stage?.hidden ?? '', 'kept'), 'utf8')).toBe('kept');
     expect(await readdir(elsewhere)).toHaveLength(1);
   } finally {

@@ -4,6 +4,7 @@ import { createLogger, resolveHome } from '@filer/program';
 import { FreeSpace } from '@filer/transfer';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { StageSwitch } from '../../../apps/filer-client/src/receive/stage/stage-switch.ts';
+import { StageUpkeep } from '../../../apps/filer-client/src/receive/stage/stage-upkeep.ts';
 import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stage/stages.ts';
 import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { NetworkHere } from '../../support/network-here.ts';
@@ -104,8 +105,9 @@ export class StagedHere {
     return this.member.stages.find(this.annaId, job)?.state;
   }
 
-  async stages(changed: Partial<StageSettings> = {}): Promise<Stages> {
-    return new Stages(await optionsOf(this.member, this.inbox, changed));
+  async upkeep(changed: Partial<StageSettings> = {}): Promise<StageUpkeep> {
+    const options = await optionsOf(this.member, this.inbox, changed);
+    return new StageUpkeep({ ...options, stages: new Stages(options) });
   }
 
   async switcher(
@@ -140,7 +142,9 @@ export async function switcherOf(
 ): Promise<StageSwitch> {
   const options = await optionsOf(member, inbox, changed);
   const stages = new Stages(options);
-  return new StageSwitch({ ...options, stages, space: new FreeSpace(inbox), onHook: () => undefined, step });
+  const upkeep = new StageUpkeep({ ...options, stages });
+  const space = new FreeSpace(inbox);
+  return new StageSwitch({ ...options, stages, upkeep, space, onHook: () => undefined, step });
 }
 
 async function optionsOf(member: Member, inbox: string, changed: Partial<StageSettings>) {

@@ -13,6 +13,7 @@ import { FileDigests, FreeSpace, type Stage } from '@filer/transfer';
 import { afterAll, beforeAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { StageSwitch } from '../../../apps/filer-client/src/receive/stage/stage-switch.ts';
+import { StageUpkeep } from '../../../apps/filer-client/src/receive/stage/stage-upkeep.ts';
 import { Stages, type StageSettings } from '../../../apps/filer-client/src/receive/stage/stages.ts';
 import { NetworkHere } from '../../support/network-here.ts';
 
@@ -33,6 +34,7 @@ let inbox: string;
 /** Who sends; any machine will do. */
 let from: Membership;
 let stages: Stages;
+let upkeep: StageUpkeep;
 let act: StageSwitch;
 let job: string;
 let jobs = 0;
@@ -59,7 +61,9 @@ async function open(changed: Partial<StageSettings> = {}): Promise<void> {
   const log = await createLogger({ stream: { write: () => undefined } });
   const options = { member, inbox, settings: { ...SETTINGS, ...changed }, log };
   stages = new Stages(options);
-  act = new StageSwitch({ ...options, stages, space: new FreeSpace(inbox), onHook: () => undefined });
+  upkeep = new StageUpkeep({ ...options, stages });
+  const space = new FreeSpace(inbox);
+  act = new StageSwitch({ ...options, stages, upkeep, space, onHook: () => undefined });
 }
 
 function propose(files = 1, of = job, sender = from): Promise<Stage> {
@@ -140,7 +144,7 @@ test('what is filled now is neither released nor dropped nor filled a second tim
   await expect(act.act(from.id, { job, act: 'release' })).rejects.toMatchObject({ code: 'rate-limited' });
   const second = await propose();
   expect(() => second.begin()).toThrow(expect.objectContaining({ code: 'rate-limited' }));
-  await stages.clean();
+  await upkeep.clean();
   expect(state()).toBe('receiving');
 
   await stage.seal(stands);
@@ -214,14 +218,14 @@ test('of two senders that release into one folder the later one is rolled back f
 test('a clock that is set drops nothing before its time', async () => {
   await stageFolder(from, job, 'a');
   await open({ stagedKeepMs: 3_600_000 });
-  await stages.clean();
+  await upkeep.clean();
   setClock(365 * 24 * 3_600_000); // it was a year late, and is right now
 
-  await stages.clean();
-  await stages.clean();
+  await upkeep.clean();
+  await upkeep.clean();
 
   expect(state()).toBe('staged');
   member.database.exec(`UPDATE stages SET changed_at = changed_at - 3600001 WHERE sender = '${from.id}'`);
-  await stages.clean();
+  await upkeep.clean();
   expect(state()).toBe('dropped');
 });

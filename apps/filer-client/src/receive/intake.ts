@@ -29,6 +29,7 @@ import { keepInbox } from './inbox-upkeep.ts';
 import type { PassingOn } from './passing-on.ts';
 import { OfferRules } from './offer-rules.ts';
 import { StageSwitch } from './stage/stage-switch.ts';
+import { StageUpkeep } from './stage/stage-upkeep.ts';
 import { Stages } from './stage/stages.ts';
 
 /** What one transfer may hold unread, in bytes: with all of them at once it stays within 64 MiB. */
@@ -70,6 +71,7 @@ export class TransferIntake {
   readonly #hook: ArrivalHook | undefined;
   readonly #upkeep: Disposable;
   readonly #stages: Stages;
+  readonly #stageUpkeep: StageUpkeep;
   /** Releases what was staged here, and rolls it back. */
   readonly staged: StageSwitch;
 
@@ -88,9 +90,11 @@ export class TransferIntake {
     if (command !== undefined)
       this.#hook = new ArrivalHook({ command, timeoutMs, environment, inbox, arrivals, stages, log });
     this.#stages = new Stages(options);
+    this.#stageUpkeep = new StageUpkeep({ ...options, stages: this.#stages });
     this.staged = new StageSwitch({
       ...options,
       stages: this.#stages,
+      upkeep: this.#stageUpkeep,
       space: this.#space,
       onHook: () => this.#hook?.wake(),
     });
@@ -101,7 +105,7 @@ export class TransferIntake {
     const { inbox, member, log } = options;
     const intake = new TransferIntake(options, await keepInbox(inbox, member, log));
     await intake.staged.recover();
-    intake.#stages.start();
+    intake.#stageUpkeep.start();
     if (intake.#hook === undefined) member.stages.endHooks(NOT_SET);
     intake.#hook?.wake();
     return intake;
@@ -165,7 +169,7 @@ export class TransferIntake {
   async close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
     this.#stop.abort(new FilerError('terminated', 'the receiver is stopping'));
-    await Promise.all([this.#stages.close(), this.staged.close()]);
+    await Promise.all([this.#stageUpkeep.close(), this.staged.close()]);
     await Promise.allSettled(this.#running.keys());
     await this.#hook?.close();
   }

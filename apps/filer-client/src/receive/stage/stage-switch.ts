@@ -19,8 +19,8 @@ import { StageTurns } from './stage-turns.ts';
 import { diskError, RUNNING, Switching, type SwitchingOptions } from './switching.ts';
 import type { Stages } from './stages.ts';
 
-export interface StageSwitchOptions extends Omit<SwitchingOptions, 'stages'> {
-  readonly stages: Pick<Stages, 'requireAllowed' | 'require' | 'drop'>;
+export interface StageSwitchOptions extends SwitchingOptions {
+  readonly stages: Pick<Stages, 'requireAllowed' | 'require'>;
 }
 
 /** Gives staged jobs their names, and takes these away again, on the word of who sent them and no other. */

@@ -19,13 +19,14 @@ import {
 } from '@filer/transfer';
 import type { Journal, KeptStage } from '../../store/stage-rows.ts';
 import { PathSet } from './stage-turns.ts';
-import { stageTold, type Stages, type StagesOptions } from './stages.ts';
+import type { StageUpkeep } from './stage-upkeep.ts';
+import { stageTold, type StagesOptions } from './stages.ts';
 
 /** A release or a rollback comes to each of these, in this order; a test may stop it there. */
 export type SwitchStep = 'begun' | 'prepared' | 'noted' | 'switched one' | 'switched' | 'kept' | 'done';
 
 export interface SwitchingOptions extends StagesOptions {
-  readonly stages: Pick<Stages, 'drop'>;
+  readonly upkeep: Pick<StageUpkeep, 'drop'>;
   /** Of the inbox. */
   readonly space: Space;
   /** A program is to be run for a stage. */
@@ -173,7 +174,7 @@ export class Switching {
     state: Exclude<StageState, 'staged'>,
     { keep, switches }: Journal,
   ): Promise<void> {
-    const { member, inbox, settings, stages, onHook, log } = this.#options;
+    const { member, inbox, settings, upkeep, onHook, log } = this.#options;
     const isRelease = state === 'released';
     const folder = join(inbox, stage.folder);
     const missing = isRelease ? await this.#missing(stage, folder, places) : [];
@@ -191,7 +192,7 @@ export class Switching {
     log.info(isRelease ? 'a staged job was released' : 'a released job was rolled back', facts);
     member.events.publish('stage', stageTold(stage, state));
     if (hook !== undefined) onHook();
-    if (isRelease) for (const each of this.#superseded(stage, keep)) await stages.drop(each, 'closed');
+    if (isRelease) for (const each of this.#superseded(stage, keep)) await upkeep.drop(each, 'closed');
   }
 
   /** What the sender had delivered and was not there any more before the release: no rollback brings it back. */
