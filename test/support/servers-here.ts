@@ -5,7 +5,7 @@ import { createLogger, openHome, readConfiguration, resolveHome } from '@filer/p
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
-import type { ServerDaemon, ServerParts } from '../../apps/ip-server/src/daemon/server-daemon.ts';
+import type { ServerDaemon, ServerOptions, ServerParts } from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { askHere, runHere } from './in-process.ts';
 import { ClientHere } from './network-here.ts';
@@ -39,6 +39,11 @@ export class ServerHere implements AsyncDisposable {
   }
 }
 
+type StartOptions = [
+  settings?: Readonly<Record<string, unknown>>,
+  store?: Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs'>,
+];
+
 /** A network with several servers on one database. */
 export class ServersHere implements AsyncDisposable {
   readonly folder: string;
@@ -59,11 +64,7 @@ export class ServersHere implements AsyncDisposable {
   }
 
   /** Starts a server; the first one makes the network. */
-  async start(
-    name: string,
-    settings: Readonly<Record<string, unknown>> = {},
-    storeEndMs?: number,
-  ): Promise<ServerHere> {
+  async start(name: string, ...[settings = {}, store = {}]: StartOptions): Promise<ServerHere> {
     const home = join(this.folder, name);
     const env = { IP_SERVER_HOME: home };
     const place = resolveHome('ip-server', env);
@@ -88,7 +89,7 @@ export class ServersHere implements AsyncDisposable {
       log,
       version: '0.0.0',
       methodsOf,
-      storeEndMs,
+      ...store,
     };
     const server = new ServerHere(home, await openServer(options));
     this.#servers.push(server);
@@ -96,9 +97,9 @@ export class ServersHere implements AsyncDisposable {
   }
 
   /** Starts so many servers, all listed. */
-  async startAll(count: number): Promise<ServerHere[]> {
+  async startAll(count: number, ...how: StartOptions): Promise<ServerHere[]> {
     const servers: ServerHere[] = [];
-    for (let n = 0; n < count; n++) servers.push(await this.start(`server-${n}`));
+    for (let n = 0; n < count; n++) servers.push(await this.start(`server-${n}`, ...how));
     for (const { id } of servers.slice(1)) await servers[0]?.ask('servers', 'add', id);
     // They know of it by their next beat; a test does not wait for that.
     for (const { daemon } of servers) await daemon.group?.listChanged();

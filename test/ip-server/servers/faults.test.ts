@@ -1,43 +1,100 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DatabaseProxy } from '../../support/database-proxy.ts';
 import { needs } from '../../support/needs.ts';
 import { PostgresCluster } from '../../support/postgres-cluster.ts';
 import type { Line } from '../../support/programs.ts';
-import { ServersHere } from '../../support/servers-here.ts';
+import { ServersHere, type ServerHere } from '../../support/servers-here.ts';
+import { TestMember } from '../../support/test-member.ts';
+
+/** Long enough for a busy machine to answer. */
+const ANSWER_MS = 1_500;
+
+async function titles(server: ServerHere): Promise<unknown[]> {
+  return (await server.ask('reports'))['reports'] as unknown[];
+}
 
 describe.skipIf(needs.postgres())('several servers', () => {
   let cluster: PostgresCluster;
   beforeAll(async () => void (cluster = await PostgresCluster.start()));
   afterAll(() => cluster[Symbol.asyncDispose]());
 
-  test('continue with what they know while the database is away, and store what waits when it is back', async () => {
-    await using network = await ServersHere.open(await cluster.freshDatabase());
-    const [a, b] = await network.startAll(2);
-    if (a === undefined || b === undefined) throw new Error('two were started');
-    const anna = await network.add('anna', a);
-    const stateAt = async (server: typeof a): Promise<unknown> => {
-      const { peers } = await server.ask('peers');
-      return (peers as Line[])[0]?.['state'];
-    };
-    for (const server of [a, b]) await expect.poll(() => stateAt(server)).toBe('online');
-    await cluster.end();
-    await anna.ask('report', '--title', 'meanwhile');
-    for (const server of [a, b])
-      await expect
-        .poll(async () => (await server.ask('status'))['storeProblem'])
-        .toMatch(/cannot be reached|does not take this now/);
-    for (const server of [a, b]) expect(['online', 'unknown']).toContain(await stateAt(server));
-    await cluster.resume();
-    await anna.status(({ spool }) => spool === 0);
-    for (const server of [a, b]) {
-      await expect.poll(async () => (await server.ask('status'))['storeProblem']).toBeNull();
-      expect((await server.run('reports', '--json')).stdout.split('"meanwhile"')).toHaveLength(2);
-      await expect.poll(() => stateAt(server)).toBe('online');
-    }
+  const faults: [string, (proxy: DatabaseProxy) => unknown, (proxy: DatabaseProxy) => unknown][] = [
+    ['has ended', () => cluster.end(), () => cluster.resume()],
+    ['is cut off', (proxy) => proxy.cut(), (proxy) => proxy.passes()],
+    ['takes all and answers nothing', (proxy) => proxy.silence(), (proxy) => proxy.passes()],
+  ];
+
+  test.each(faults)(
+    'continue with what they know while the database %s, and store what waits when it is back',
+    async (_, begin, end) => {
+      await using proxy = await DatabaseProxy.to(await cluster.freshDatabase());
+      await using network = await ServersHere.open(proxy.address);
+      const [a, b] = await network.startAll(2, {}, { storeAnswerMs: ANSWER_MS });
+      if (a === undefined || b === undefined) throw new Error('two were started');
+      const [anna, bob] = [await network.add('anna', a), await network.add('bob', a)];
+      const statesAt = async (server: typeof a): Promise<unknown[]> => {
+        const { peers } = await server.ask('peers');
+        return (peers as Line[]).map(({ state }) => state);
+      };
+      for (const server of [a, b]) await expect.poll(() => statesAt(server)).toEqual(['online', 'online']);
+      for (const name of ['bob', 'anna']) await (name === 'bob' ? anna : bob).sees(name);
+      await anna.ask('report', '--title', 'before');
+      await begin(proxy);
+      await anna.ask('report', '--title', 'meanwhile');
+      for (const server of [a, b])
+        await expect
+          .poll(async () => (await server.ask('status'))['storeProblem'])
+          .toMatch(/cannot be reached|does not take this now/);
+      for (const server of [a, b]) {
+        const states = await statesAt(server);
+        expect(['online', 'unknown']).toEqual(expect.arrayContaining(states));
+      }
+      const file = join(network.folder, 'file.txt');
+      await writeFile(file, 'meanwhile');
+      expect(await anna.run('send', file, '--to', 'bob')).toMatchObject({ code: 0 });
+      expect((await anna.ask('status'))['spool']).toBe(1);
+      await end(proxy);
+      await anna.status(({ spool }) => spool === 0);
+      for (const server of [a, b]) {
+        await expect.poll(async () => (await server.ask('status'))['storeProblem']).toBeNull();
+        const { stdout } = await server.run('reports', '--json');
+        for (const title of ['before', 'meanwhile']) expect(stdout.split(`"${title}"`)).toHaveLength(2);
+        await expect.poll(() => statesAt(server)).toEqual(['online', 'online']);
+      }
+    },
+  );
+
+  test('store a report once whose commit is answered to none: its machine goes to another server with it', async () => {
+    const address = await cluster.freshDatabase();
+    await using proxy = await DatabaseProxy.to(address);
+    await using network = await ServersHere.open(address);
+    const b = await network.start('b');
+    const link = (await b.run('invite')).stdout.trim();
+    const member = await TestMember.join(link, 'nas');
+    const a = await network.start('a', { store: proxy.address }, { storeAnswerMs: ANSWER_MS });
+    await b.ask('servers', 'add', a.id);
+    for (const { daemon } of [a, b]) await daemon.group?.listChanged();
+    const at = ({ id, daemon }: ServerHere) =>
+      member.at({ id, host: '127.0.0.1', port: daemon.listened.port });
+    const before = await at(a).connect();
+    proxy.loseAnswerTo('INSERT INTO reports', 'COMMIT');
+    const lost = before.report(1).catch(() => undefined);
+    await expect.poll(() => titles(b)).toHaveLength(1);
+    await before[Symbol.asyncDispose]();
+    await using after = await at(b).connect();
+    await after.report(1);
+    await after.report(2);
+    proxy.passes();
+    await lost;
+    await a.daemon.close();
+    expect(await titles(b)).toHaveLength(2);
   });
 
   test('end while the database stands still', async () => {
     await using network = await ServersHere.open(await cluster.freshDatabase());
-    const server = await network.start('server', {}, 100);
+    const server = await network.start('server', {}, { storeEndMs: 100 });
     using _still = cluster.standStill();
     const { directory } = server.daemon;
     const flushed = Array.from({ length: 50 }, () => directory.flush());

@@ -191,7 +191,10 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
       },
       onTime: (databaseNow) => databaseClocks?.told(databaseNow),
       onTimers: () => alarms.wake(),
-      onProblem: tells('other servers'),
+      onProblem: (problem) => {
+        health.tell('other servers', problem);
+        if (problem === undefined) health.answers();
+      },
       log,
     });
     closing.adopt(group, (it) => it.close());

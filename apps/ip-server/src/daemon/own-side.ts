@@ -38,7 +38,7 @@ export interface OwnSide {
 
 /** Locks the home, opens its store and finds out who this server is. @throws FilerError as `openServer` */
 export async function openOwnSide(
-  { home, settings, log, onFounded }: ServerOptions,
+  { home, settings, log, onFounded, storeAnswerMs: answerMs }: ServerOptions,
   closing: AsyncDisposableStack,
 ): Promise<OwnSide> {
   const health = new StoreHealth(log);
@@ -48,7 +48,7 @@ export async function openOwnSide(
   const storePlace = await storePlaceOf(home, settings);
   const { place, passwordFile } = storePlace;
   const store = closing.adopt(
-    await openStore(place, { busyTimeoutMs: SERVER_BUSY_TIMEOUT_MS, passwordFile }),
+    await openStore(place, { busyTimeoutMs: SERVER_BUSY_TIMEOUT_MS, passwordFile, answerMs }),
     (it) => it.close(),
   );
   const { registry } = store;

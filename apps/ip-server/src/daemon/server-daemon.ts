@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly onFounded?: () => void;
   /** So long a store elsewhere has for what is to be stored at the end, in ms. @default 10,000 */
   readonly storeEndMs?: number | undefined;
+  /** So long an answer of a store elsewhere is awaited, in ms. @default 12,000 */
+  readonly storeAnswerMs?: number | undefined;
   /** Ends the opening. */
   readonly signal?: AbortSignal;
 }

@@ -49,6 +49,11 @@ export class StoreHealth {
     }
   }
 
+  /** A database elsewhere answers: what failed only because it did not is over, also what is not tried again by itself. */
+  answers(): void {
+    for (const [task, { code }] of this.#problems) if (code === 'timed-out') this.tell(task, undefined);
+  }
+
   /** @param problem undefined when the task worked */
   tell(task: StoreTask, problem: FilerError | undefined): void {
     const known = this.#problems.get(task);

@@ -17,11 +17,8 @@ const BATCH_MS = 5;
 const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-/**
- * While another program holds the database: tries, and pauses between them, in which all else continues. With the
- * server's busy time-out about 5 s in all.
- */
-const LOCKED_TRIES = 20;
+/** While another program holds the database, or it does not answer: how long it is tried, and pauses in which all else continues. */
+const LOCKED_MS = 5_000;
 const LOCKED_PAUSE_MS = 150;
 
 interface Waiting {
@@ -34,7 +31,7 @@ export interface IntakeParts {
   readonly store: Pick<ReportStore, 'differences' | 'lastSeq'>;
   /** As `append` of the store, with what follows from the reports. */
   readonly append: (reports: readonly NewReport[]) => Promise<StoreOutcome[]>;
-  /** Told when the store begins to fail, and (undefined) when it works again. */
+  /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
   /** Called when reports were stored. @default nothing */
   readonly onStored?: () => void;
@@ -120,7 +117,7 @@ export class ReportIntake {
 
   async #commit(waiting: readonly Waiting[]): Promise<void> {
     let batch = await this.#thatFit(waiting);
-    for (let tries = 1; batch.length > 0;) {
+    for (const beganAt = performance.now(); batch.length > 0;) {
       try {
         const outcomes = await this.#parts.append(batch.map((each) => each.report));
         const stored = batch.filter((_, index) => outcomes[index] === 'stored');
@@ -141,7 +138,7 @@ export class ReportIntake {
         batch = stored;
       } catch (error) {
         const locked = error instanceof FilerError && error.code === 'timed-out';
-        if (locked && tries++ < LOCKED_TRIES) {
+        if (locked && performance.now() - beganAt < LOCKED_MS) {
           await wait(LOCKED_PAUSE_MS);
           continue;
         }
@@ -180,7 +177,6 @@ export class ReportIntake {
   }
 
   #tell(problem: FilerError | undefined): void {
-    if (problem?.code === this.#problem?.code) return;
     this.#problem = problem;
     this.#parts.onProblem(problem);
   }

@@ -14,6 +14,8 @@ export interface StoreOptions {
   readonly busyTimeoutMs?: number | undefined;
   /** File with the password of a PostgreSQL database. @default PGPASSFILE, ~/.pgpass or none */
   readonly passwordFile?: string | undefined;
+  /** An answer of a PostgreSQL database that has not come by then is not awaited, in ms. @default 12,000 */
+  readonly answerMs?: number | undefined;
   /** For a copy, which may find a part of itself there. @default false */
   readonly forCopy?: boolean | undefined;
 }
@@ -40,11 +42,14 @@ export async function openStore(place: string, options: StoreOptions = {}): Prom
   );
 }
 
-async function openEngine(place: string, { busyTimeoutMs, passwordFile }: StoreOptions): Promise<Store> {
+async function openEngine(
+  place: string,
+  { busyTimeoutMs, passwordFile, answerMs }: StoreOptions,
+): Promise<Store> {
   if (!isAddress(place)) return await openSqliteStore(place, busyTimeoutMs);
   // Loaded here: most servers have no use for it.
   const { openPostgresStore } = await import('./postgres/open.ts');
-  return await openPostgresStore({ address: parsePostgresAddress(place), passwordFile });
+  return await openPostgresStore({ address: parsePostgresAddress(place), passwordFile, answerMs });
 }
 
 /** Where the store of a home is: as the settings say, else as the last start did. @throws FilerError `configuration-invalid` */

@@ -4,7 +4,7 @@ import { FilerError, Semaphore } from '@filer/protocol';
 import type { Row } from '@filer/program';
 import { Client, types, type ClientConfig, type QueryConfig } from 'pg';
 import type { PostgresAddress } from '../../store-address.ts';
-import { isConnectionFailure, newerSchema, placeOf, postgresError } from './failures.ts';
+import { isConnectionFailure, isSilence, newerSchema, placeOf, postgresError } from './failures.ts';
 
 /** Connections of one server at the most: its transactions are short, and those of most kinds wait for each other. */
 const MAX_CONNECTIONS = 6;
@@ -20,6 +20,9 @@ const IDLE_TRANSACTION_MS = 5_000;
 
 /** An answer that has not come by then is not awaited: the network is cut, or the database stands still. */
 const ANSWER_TIMEOUT_MS = 12_000;
+
+/** A database that did not answer is asked again after so long; what is asked before fails at once, in the same words. */
+const QUIET_MS = 1_000;
 
 /** A database that does not say goodbye is left after so long. */
 const GOODBYE_MS = 2_000;
@@ -42,6 +45,8 @@ export interface PostgresPlace {
   readonly address: PostgresAddress;
   /** File with the password. @default PGPASSFILE, ~/.pgpass or none */
   readonly passwordFile?: string | undefined;
+  /** An answer that has not come by then is not awaited, in ms. @default 12,000 */
+  readonly answerMs?: number | undefined;
 }
 
 /** A connection in use. */
@@ -50,6 +55,8 @@ export class Connection {
   readonly #address: PostgresAddress;
   /** It is not to be used again. */
   isBroken = false;
+  /** Why, if the database did not answer. */
+  silence: unknown;
 
   constructor(client: Client, address: PostgresAddress) {
     this.client = client;
@@ -62,9 +69,18 @@ export class Connection {
       return await this.client.query<Row>(query);
     } catch (error) {
       if (isConnectionFailure(error)) this.isBroken = true;
-      throw postgresError(this.#address, error);
+      const problem = postgresError(this.#address, error);
+      if (isSilence(error)) this.silence = problem;
+      throw problem;
     }
   }
+}
+
+/** A database that did not answer. */
+interface Silence {
+  readonly problem: unknown;
+  /** By `performance.now()`; when that was noticed. */
+  readonly at: number;
 }
 
 /** Connections to one database, opened when they are needed. One that has failed is not used again. */
@@ -77,6 +93,7 @@ export class Connections {
   readonly #newestVersion: number;
   /** Tells those of one store from those of others, for a copy that must be alone. */
   readonly #name = `ip-server ${randomBytes(4).toString('hex')}`;
+  #silence: Silence | undefined;
   #isCopy = false;
   #isClosed = false;
 
@@ -90,24 +107,52 @@ export class Connections {
     return this.#place.address;
   }
 
-  /** Gives `work` a connection of its own. @throws what `work` throws, and FilerError as `postgresError` says */
-  use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  /** An answer that has not come by then is not awaited, in ms. */
+  get answerMs(): number {
+    return this.#place.answerMs ?? ANSWER_TIMEOUT_MS;
+  }
+
+  /**
+   * Gives `work` a connection of its own. Of those who wait while the database does not answer, each waits for the same answer.
+   *
+   * @param askedAt by `performance.now()`; since when it waits
+   * @throws what `work` throws, and FilerError as `postgresError` says
+   */
+  use<T>(work: (connection: Connection) => Promise<T>, askedAt = performance.now()): Promise<T> {
     return this.#turns.take(async () => {
+      this.#requireAnswers(askedAt);
       const connection = new Connection(this.#idle.pop() ?? (await this.#opened()), this.address);
       try {
         return await work(connection);
       } finally {
-        if (connection.isBroken) discard(connection.client);
-        else this.#giveBack(connection.client);
+        this.#done(connection);
       }
     });
+  }
+
+  #requireAnswers(askedAt: number): void {
+    if (this.#silence === undefined) return;
+    const { problem, at } = this.#silence;
+    if (askedAt < at || performance.now() - at < QUIET_MS) throw problem;
+  }
+
+  #done({ client, isBroken, silence }: Connection): void {
+    this.#silence = silence === undefined ? undefined : { problem: silence, at: performance.now() };
+    if (!isBroken) {
+      this.#giveBack(client);
+      return;
+    }
+    // What ended or silenced one of them has done so to those that are idle.
+    for (const each of [client, ...this.#idle.splice(0)]) discard(each);
   }
 
   async #opened(): Promise<Client> {
     try {
       return await this.open();
     } catch (error) {
-      throw postgresError(this.address, error);
+      const problem = postgresError(this.address, error);
+      if (isSilence(error)) this.#silence = { problem, at: performance.now() };
+      throw problem;
     }
   }
 
@@ -133,6 +178,8 @@ export class Connections {
       if (this.#isClosed) throw new FilerError('interrupted', 'the server is stopping');
       const client = new Client({
         ...CONFIG,
+        query_timeout: this.answerMs,
+        connectionTimeoutMillis: Math.min(CONNECT_TIMEOUT_MS, this.answerMs),
         application_name: this.#name,
         ...password,
         ssl,
@@ -236,11 +283,9 @@ const ON_CONNECT = `
 const parseInteger = (text: string): number => Number(text);
 
 const CONFIG: ClientConfig = {
-  connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   statement_timeout: STATEMENT_TIMEOUT_MS,
   lock_timeout: LOCK_TIMEOUT_MS,
   idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
-  query_timeout: ANSWER_TIMEOUT_MS,
   keepAlive: true,
   keepAliveInitialDelayMillis: CONNECT_TIMEOUT_MS,
   options: `-c search_path=${SCHEMA_NAME} -c client_min_messages=warning`,
@@ -259,6 +304,7 @@ async function tlsOf({ tls, rootCertificates }: PostgresAddress): Promise<Client
 }
 
 /** Ends it without waiting: the other side may not answer. */
-function discard(client: Client): void {
+export function discard(client: Client): void {
   client.end().catch(() => undefined);
+  client.connection.stream.destroy();
 }

@@ -56,9 +56,10 @@ export class PostgresDatabase extends Queries {
   /**
    * All of `work` is stored afterwards, or nothing.
    *
+   * @param askedAt by `performance.now()`; since when it waits
    * @throws FilerError what `work` throws, or why it could not be committed; after a lost connection it may be stored
    */
-  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+  transaction<T>(work: (queries: Queries) => Promise<T>, askedAt?: number): Promise<T> {
     return this.connections.use(async (connection) => {
       await connection.query({ text: 'BEGIN' });
       try {
@@ -67,10 +68,11 @@ export class PostgresDatabase extends Queries {
         return result;
       } catch (error) {
         // A connection that failed has rolled back.
-        await connection.query({ text: 'ROLLBACK' }).catch(() => (connection.isBroken = true));
+        if (!connection.isBroken)
+          await connection.query({ text: 'ROLLBACK' }).catch(() => (connection.isBroken = true));
         throw error;
       }
-    });
+    }, askedAt);
   }
 
   /**
@@ -79,7 +81,7 @@ export class PostgresDatabase extends Queries {
    */
   inTurn(): PostgresDatabase['transaction'] {
     const turns = new Semaphore(1);
-    return (work) => turns.take(() => this.transaction(work));
+    return (work, askedAt = performance.now()) => turns.take(() => this.transaction(work, askedAt));
   }
 
   close(): Promise<void> {

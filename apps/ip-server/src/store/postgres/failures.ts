@@ -19,6 +19,11 @@ export function isConnectionFailure(error: unknown): boolean {
   return state === undefined || /^(08...|0A000|25006|57P0[1-5]|25P0[23])$/.test(state);
 }
 
+/** Whether nothing came within the time of an answer: the network is cut, or the database stands still. */
+export function isSilence(error: unknown): boolean {
+  return stateOf(error) === undefined && error instanceof Error && /timeout|ETIMEDOUT/i.test(reasonOf(error));
+}
+
 /** A failure of the database as what it means to its owner; a wrong statement is handed back as it is. */
 export function postgresError(address: PostgresAddress, error: unknown): unknown {
   if (error instanceof FilerError || !(error instanceof Error)) return error;

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { Connections } from './connections.ts';
+import { discard, type Connections } from './connections.ts';
 
 /** What all servers of a database listen on: a word there says only that it is worth a look. */
 export const CHANNEL = 'filer';
@@ -13,6 +13,7 @@ export class Listener implements AsyncDisposable {
   readonly #onNews: () => void;
   #client: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #checking: NodeJS.Timeout;
   #opening: Promise<void>;
   #isClosed = false;
 
@@ -20,6 +21,18 @@ export class Listener implements AsyncDisposable {
     this.#connections = connections;
     this.#onNews = onNews;
     this.#opening = this.#open();
+    this.#checking = setInterval(() => void this.#check(), connections.answerMs);
+  }
+
+  /** A network that was cut says nothing: a connection that only listens would wait forever. */
+  async #check(): Promise<void> {
+    const client = this.#client;
+    try {
+      await client?.query('SELECT 1');
+    } catch {
+      if (client !== undefined) discard(client);
+      if (this.#client === client) this.#reopen();
+    }
   }
 
   async #open(): Promise<void> {
@@ -37,7 +50,7 @@ export class Listener implements AsyncDisposable {
       this.#onNews();
     } catch {
       // Those who use the database say what is wrong with it.
-      client?.end().catch(() => undefined);
+      if (client !== undefined) discard(client);
       this.#reopen();
     }
   }
@@ -54,7 +67,8 @@ export class Listener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#checking);
     await this.#opening;
-    await this.#client?.end().catch(() => undefined);
+    if (this.#client !== undefined) discard(this.#client);
   }
 }
