@@ -5,7 +5,11 @@ import { createLogger, openHome, readConfiguration, resolveHome } from '@filer/p
 import { adminApiOf } from '../../apps/ip-server/src/api/admin-api.ts';
 import { methodsOn } from '../../apps/ip-server/src/api/methods.ts';
 import { openServer } from '../../apps/ip-server/src/daemon/compose.ts';
-import type { ServerDaemon, ServerOptions, ServerParts } from '../../apps/ip-server/src/daemon/server-daemon.ts';
+import type {
+  ServerDaemon,
+  ServerOptions,
+  ServerParts,
+} from '../../apps/ip-server/src/daemon/server-daemon.ts';
 import { SETTINGS } from '../../apps/ip-server/src/settings.ts';
 import { askHere, runHere } from './in-process.ts';
 import { ClientHere } from './network-here.ts';
