@@ -95,6 +95,18 @@ const textFields = {
   text: 'the build is green ✓',
   publicKey: text(anna.publicKey),
 };
+const stageFields = {
+  network: network.id,
+  job: 'job-1',
+  sender: anna.id,
+  receiver: bob.id,
+  state: 'staged',
+  time: NOW + 240_000,
+  files: 3,
+  bytes: 15,
+  removed: 0,
+  publicKey: text(bob.publicKey),
+};
 const leftAt = NOW + 200_000;
 const leaveFields = { network: network.id, id: anna.id, serial: claims.serial, leftAt };
 const leave = { membership, leftAt, signature: sign('leave', leaveFields, anna) };
@@ -129,6 +141,7 @@ const roots = [
   goodSigned('a record without addresses', 'record', { ...recordFields, addresses: [] }, anna),
   goodSigned('a record with addresses that a reader skips', 'record', skipped, anna),
   goodSigned('a text to a peer', 'text', textFields, anna),
+  goodSigned('a word about a staged job', 'stage', stageFields, bob),
   goodSigned('a text to a group', 'text', { ...textFields, to: '@lab' }, anna),
 ];
 
@@ -152,6 +165,7 @@ function badOfEach({ name, kind, document }: GoodDocument): BadDocument[] {
   const wrong = kind === 'invite' ? 'invite-wrong' : 'signature-invalid';
   const signatureText = String(signature);
   const isNetworks = 'networkKey' in document;
+  const signer = isNetworks ? network : kind === 'stage' ? bob : anna;
   const byOther = sign(kind, unsigned, isNetworks ? bob : otherNetwork);
   return [
     bad(`${name}, with a key too many`, kind, { ...document, note: '' }),
@@ -162,7 +176,7 @@ function badOfEach({ name, kind, document }: GoodDocument): BadDocument[] {
     bad(
       `${name}, signed under another kind`,
       kind,
-      { ...document, signature: sign('other', unsigned, isNetworks ? network : anna) },
+      { ...document, signature: sign('other', unsigned, signer) },
       wrong,
     ),
     bad(
@@ -174,7 +188,7 @@ function badOfEach({ name, kind, document }: GoodDocument): BadDocument[] {
             { ...unsigned, network: otherNetwork.id, networkKey: text(otherNetwork.publicKey) },
             otherNetwork,
           )
-        : signed(kind, { ...unsigned, network: otherNetwork.id }, anna),
+        : signed(kind, { ...unsigned, network: otherNetwork.id }, signer),
       wrong,
     ),
   ];
@@ -203,6 +217,7 @@ const PLAIN: ReadonlySet<string> = new Set([
   'a removal',
   'a record',
   'a text to a peer',
+  'a word about a staged job',
 ]);
 
 export const badDocuments: readonly BadDocument[] = [
@@ -256,6 +271,11 @@ export const badDocuments: readonly BadDocument[] = [
     ['an id that is written in two ways', { id: `${textFields.id.slice(0, -1)}R` }],
     ['a text of more than 16 KiB', { text: 'x'.repeat(16 * 1024 + 1) }],
   ]),
+  ...badValues('stage', stageFields, bob, [
+    ['a state of another name', { state: 'gone' }],
+    ['a negative number of files', { files: -1 }],
+    ['an empty job', { job: '' }],
+  ]),
   bad('membership: groups that its invite does not give', 'membership', otherGroups, 'signature-invalid'),
   bad(
     'membership: the invite of another server',
@@ -285,6 +305,18 @@ export const badDocuments: readonly BadDocument[] = [
     'leave: signed by another machine',
     'leave',
     { ...leave, signature: sign('leave', leaveFields, bob) },
+    'signature-invalid',
+  ),
+  bad(
+    'stage: its state changed',
+    'stage',
+    { ...signed('stage', stageFields, bob), state: 'released' },
+    'signature-invalid',
+  ),
+  bad(
+    'stage: signed by the sender',
+    'stage',
+    signed('stage', { ...stageFields, publicKey: text(anna.publicKey) }, anna),
     'signature-invalid',
   ),
   bad('a document that is a list', 'record', [recordFields]),

@@ -17,6 +17,7 @@ import {
   parseRemoval,
   parseServerList,
   parseServerRecord,
+  parseStageWord,
   parseText,
   requireMachineName,
   verifyGrant,
@@ -26,6 +27,7 @@ import {
   verifyRemoval,
   verifyServerList,
   verifyServerRecord,
+  verifyStageWord,
   verifyText,
   type Header,
   type Message,
@@ -125,6 +127,10 @@ const CHECKS: Readonly<Record<string, (document: unknown) => void>> = {
   removal: (document) => verifyRemoval(parseRemoval(document), documents.network),
   leave: (document) => verifyLeave(parseLeave(document), documents.network),
   record: (document) => verifyPeerRecord(parsePeerRecord(document), documents.network),
+  stage: (document) => {
+    const word = parseStageWord(document);
+    verifyStageWord(word, { ...word, network: documents.network });
+  },
   text: (document) => verifyText(parseText(document), documents.network),
 };
 
