@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { keys } from './vectors/signing.ts';
 import { badDocuments, goodDocuments } from './vectors/documents.ts';
 import { badIds, badInvites, goodIds, goodInvites } from './vectors/invites.ts';
-import { badReceipts, fileDigests, goodReceipts } from './vectors/receipts.ts';
+import { badReceipts, badRemoved, fileDigests, goodReceipts, goodRemoved } from './vectors/receipts.ts';
 
 const FOLDER = new URL('../packages/protocol/vectors/', import.meta.url);
 
@@ -13,6 +13,7 @@ export const vectorFiles: Readonly<Record<string, object>> = {
   'documents.json': { network: keys.network.id, good: goodDocuments, bad: badDocuments },
   'invites.json': { good: goodInvites, bad: badInvites },
   'receipts.json': { good: goodReceipts, bad: badReceipts },
+  'removed.json': { good: goodRemoved, bad: badRemoved },
   'digests.json': { good: fileDigests },
 };
 

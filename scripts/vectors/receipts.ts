@@ -1,4 +1,4 @@
-/* Receipts, and the digests that stand in them. */
+/* What receivers sign: receipts, with the digests that stand in them, and what was removed. */
 import { FileDigests } from '@filer/transfer';
 import { keys, layOut, text, type Document } from './signing.ts';
 
@@ -45,10 +45,18 @@ const about = {
   time: 1_767_225_840_000,
 };
 
+function signedBatch(
+  kind: string,
+  files: readonly Document[],
+): { readonly document: Document; readonly signedBytes: string } {
+  const bytes = layOut(kind, signedFields(files, about));
+  const document = { ...about, files, publicKey: text(bob.publicKey), signature: text(bob.sign(bytes)) };
+  return { document, signedBytes: bytes.toString('hex') };
+}
+
 function batch(files: readonly Document[]): { readonly receipts: Document; readonly signedBytes: string } {
-  const bytes = layOut('receipts', signedFields(files, about));
-  const receipts = { ...about, files, publicKey: text(bob.publicKey), signature: text(bob.sign(bytes)) };
-  return { receipts, signedBytes: bytes.toString('hex') };
+  const { document: receipts, signedBytes } = signedBatch('receipts', files);
+  return { receipts, signedBytes };
 }
 
 function withDigests({ entry, name, path, size, ...rest }: File): Document {
@@ -104,4 +112,60 @@ export const badReceipts = [
   bad('a key of a file that is not signed', { files: [{ ...one, mode: 420 }, present] }, 'message-malformed'),
   bad('a key of the batch that is not signed', { note: '' }, 'message-malformed'),
   bad('a digest without its prefix', { files: [{ ...one, digest: 'ab'.repeat(32) }] }, 'message-malformed'),
+];
+
+const removedFile = {
+  name: 'tree/old.txt',
+  path: 'anna/tree/old.txt',
+  kind: 'file',
+  size: 5,
+  digest: digestsOf(5).digest,
+};
+const removedFolder = { name: 'tree/sub', path: 'anna/tree/sub', kind: 'dir', size: 0 };
+
+function removedBatch(files: readonly Document[]): {
+  readonly removed: Document;
+  readonly signedBytes: string;
+} {
+  const { document: removed, signedBytes } = signedBatch('removed', files);
+  return { removed, signedBytes };
+}
+
+export const goodRemoved = [
+  { name: 'a file', ...removedBatch([removedFile]) },
+  { name: 'a file and a folder', ...removedBatch([removedFile, removedFolder]) },
+];
+
+const { removed } = removedBatch([removedFile, removedFolder]);
+const badOne = (
+  name: string,
+  changed: Document,
+  error: string,
+): { readonly name: string; readonly removed: Document; readonly error: string } => ({
+  name,
+  removed: { ...removed, ...changed },
+  error,
+});
+
+export const badRemoved = [
+  badOne('a file left out', { files: [removedFolder] }, 'signature-invalid'),
+  badOne(
+    'another path',
+    { files: [{ ...removedFile, path: 'anna/other' }, removedFolder] },
+    'signature-invalid',
+  ),
+  badOne('another sender', { sender: bob.id }, 'signature-invalid'),
+  badOne(
+    'signed as receipts',
+    { signature: signedBatch('receipts', [removedFile, removedFolder]).document['signature'] },
+    'signature-invalid',
+  ),
+  badOne('the key of another machine', { publicKey: text(anna.publicKey) }, 'signature-invalid'),
+  badOne('another kind of entry', { files: [{ ...removedFile, kind: 'socket' }] }, 'message-malformed'),
+  badOne(
+    'a key of a file that is not signed',
+    { files: [{ ...removedFile, mode: 420 }] },
+    'message-malformed',
+  ),
+  badOne('a key of the list that is not signed', { note: '' }, 'message-malformed'),
 ];

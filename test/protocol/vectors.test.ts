@@ -15,6 +15,7 @@ import {
   parsePeerRecord,
   parseReceiptBatch,
   parseRemoval,
+  parseRemovedBatch,
   parseServerList,
   parseServerRecord,
   parseStageWord,
@@ -32,7 +33,7 @@ import {
   type Header,
   type Message,
 } from '@filer/protocol';
-import { FileDigests, verifyReceipts } from '@filer/transfer';
+import { FileDigests, verifyReceipts, verifyRemoved } from '@filer/transfer';
 import { textOf, vectorFiles } from '../../scripts/vectors.ts';
 import { contentOf } from '../../scripts/vectors/receipts.ts';
 import { codeOf } from './outcome.ts';
@@ -209,6 +210,20 @@ test.each(receipts.good)('receipts: $name', (vector) => {
 
 test.each(receipts.bad)('bad receipts: $name', (vector) => {
   expect(codeOf(() => verifyReceipts(parseReceiptBatch(vector.receipts)))).toBe(vector.error);
+});
+
+interface RemovedVector {
+  readonly name: string;
+  readonly removed: unknown;
+}
+const removed: Vectors<RemovedVector, RemovedVector & Refused> = JSON.parse(await read('removed.json'));
+
+test.each(removed.good)('removed: $name', (vector) => {
+  expect(codeOf(() => verifyRemoved(parseRemovedBatch(vector.removed)))).toBe('none');
+});
+
+test.each(removed.bad)('bad removed: $name', (vector) => {
+  expect(codeOf(() => verifyRemoved(parseRemovedBatch(vector.removed)))).toBe(vector.error);
 });
 
 type DigestVector = { readonly size: number; readonly digest: string; readonly blocks: string };
