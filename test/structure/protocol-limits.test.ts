@@ -103,6 +103,16 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     size(limits.MAX_AHEAD_BYTES + limits.MAX_CHUNK_BYTES),
   ],
   'texts of one sender, 512 bytes counted for each beside its text': [size(limits.TEXT_BYTES_AT_ONCE)],
+  '`reach` of one machine; how long it is tried; of all at once': [
+    count(limits.DIAL_BACKS_AT_ONCE),
+    seconds(limits.DIAL_BACK_MS),
+    count(limits.MAX_DIAL_BACKS),
+  ],
+  'a measurement in each direction; one piece': [
+    size(limits.MEASURE_BYTES),
+    seconds(limits.MEASURE_MS),
+    size(limits.MAX_MEASURE_PIECE_BYTES),
+  ],
   'broadcasts of one member': [count(limits.MAX_BROADCASTS_PER_MINUTE)],
 };
 

@@ -13,7 +13,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['api'],
     ['daemon'],
     ['http'],
-    ['reports', 'watch'],
+    ['reports', 'watch', 'doctor'],
     ['send', 'get', 'receive', 'serve', 'verify'],
     ['jobs', 'network'],
     ['store'],

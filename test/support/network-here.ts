@@ -54,7 +54,7 @@ export class ClientHere implements AsyncDisposable {
     let write = (text: string): void => void (logged += text);
     const log = await createLogger({ stream: { write: (text) => write(text) } });
     const started = { home: place, settings, software: '0.0.0', environment: env, log, pages: builtPage() };
-    const daemon = await openDaemon({ ...started, passOnFromBytes: PASS_ON_FROM_BYTES });
+    const daemon = await openDaemon({ ...started, passOnFromBytes: PASS_ON_FROM_BYTES, measureMs: 100 });
     const client = new ClientHere(home, daemon);
     client.log = logged;
     write = (text) => void (client.log += text);

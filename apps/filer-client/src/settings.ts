@@ -119,6 +119,10 @@ export const clientSettings = {
   ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   passOn: toggleSetting(true, 'pass received files on to other recipients of the same job'),
+  measure: toggleSetting(
+    true,
+    'let members measure how fast data goes to this machine and back (`doctor PEER`)',
+  ),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'how much to log'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'how to log'),
 };

@@ -22,6 +22,22 @@ export {
   type ProgramRun,
 } from './run-program.ts';
 export { removeProtoAccess } from './proto-access.ts';
+export { writeBundle } from './doctor/bundle.ts';
+export {
+  checkDocument,
+  failed,
+  failedBy,
+  isWell,
+  ok,
+  skipped,
+  warning,
+  type Check,
+  type Facts,
+} from './doctor/check.ts';
+export { checkDisk } from './doctor/disk-check.ts';
+export { checkIdentity } from './doctor/identity-check.ts';
+export { showCheck, verdictWords } from './doctor/show-checks.ts';
+export { checkDescriptors, checkInotify } from './doctor/system-limits.ts';
 export { counted } from './counted.ts';
 export { csvLine, type CsvCell } from './csv.ts';
 export { iso } from './iso.ts';

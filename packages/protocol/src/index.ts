@@ -73,6 +73,7 @@ export {
 } from './messages/declaration.ts';
 export * from './messages/call-back.ts';
 export * from './messages/ok.ts';
+export * from './messages/probe.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';
 export * from './messages/enrol.ts';

@@ -338,6 +338,36 @@ export const TEXT_BYTES_PER_SECOND = TEXT_BYTES_AT_ONCE / 60;
 /** The part of the room for texts that those of one sender may take: beyond, its own oldest give way. */
 export const MAX_SHARE_OF_TEXTS = 0.25;
 
+/**
+ * How long a server tries to open a connection to a machine that asks whether it can be reached, in ms: two lost packets and a
+ * handshake. A failure is told after all of it, so that its time does not say why.
+ */
+export const DIAL_BACK_MS = 4_000;
+
+/** One machine is dialled back once a minute; in all so many at a time, each a socket and a handshake. */
+export const DIAL_BACKS_AT_ONCE = 1;
+export const DIAL_BACKS_PER_SECOND = 1 / 60;
+export const MAX_DIAL_BACKS = 32;
+
+/**
+ * A measurement of throughput, in each direction, in ms and bytes: a TCP connection is at its speed within a second, and a link
+ * of 1 Gbit/s is filled.
+ */
+export const MEASURE_MS = 2_000;
+export const MEASURE_BYTES = 256 * MiB;
+
+/** One piece of it: large enough to cost little, and little enough that a slow link brings several. */
+export const MAX_MEASURE_PIECE_BYTES = 128 * KiB;
+
+/**
+ * Measurements that one machine may cause at another: at once, and after that one a minute. And those of all machines
+ * together, so that the link is free for three quarters of the time.
+ */
+export const MEASURES_AT_ONCE = 2;
+export const MEASURES_PER_SECOND = 1 / 60;
+export const MEASURES_IN_ALL_AT_ONCE = 4;
+export const MEASURES_IN_ALL_PER_SECOND = 1 / 15;
+
 /** Broadcasts from one peer in a minute. */
 export const MAX_BROADCASTS_PER_MINUTE = 10;
 

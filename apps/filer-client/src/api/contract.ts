@@ -1,3 +1,4 @@
+import { doctorMethods } from './contract/doctor.ts';
 import { eventMethods } from './contract/events.ts';
 import { getMethods } from './contract/get.ts';
 import { historyMethods } from './contract/history.ts';
@@ -13,6 +14,7 @@ import { transferMethods } from './contract/transfers.ts';
 /** Everything that can be asked of a filer-client. */
 export const contract = {
   ...peerMethods,
+  ...doctorMethods,
   ...pageMethods,
   ...sendMethods,
   ...transferMethods,

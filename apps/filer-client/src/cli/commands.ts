@@ -157,6 +157,7 @@ export const commands: readonly Command[] = [
       'show the identity and connections of this machine',
       () => import('./network/status.ts'),
     ),
+    command('doctor [peer]', 'check this machine, and say what to do', () => import('./network/doctor.ts')),
     command(
       'peers',
       'list the machines of the network, and who is online',

@@ -14,6 +14,7 @@ import {
 } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
 import { MachinePage } from '../http/machine-page.ts';
+import { Measurements } from '../network/measurements.ts';
 import { Member } from '../network/member.ts';
 import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
@@ -57,6 +58,8 @@ export interface DaemonOptions {
   readonly pages?: string | undefined;
   /** What a job to several holds at least, for its recipients to pass it on. @default PASS_ON_FROM_BYTES */
   readonly passOnFromBytes?: number | undefined;
+  /** How long others may measure throughput in each direction, in ms. @default MEASURE_MS */
+  readonly measureMs?: number | undefined;
 }
 
 /**
@@ -143,6 +146,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   const connections = new ConnectionList(member.events, (peer) => member.nameOf(peer));
   const toPeers = peerRouter(member, log);
   routeFiles(toPeers, member, holdings, intake.staged);
+  new Measurements({ member, permits: settings.measure, ms: options.measureMs }).route(toPeers);
   const handlerFor = ({ id }: { readonly id: string }) => peerHandler(toPeers, id);
   const peers = new PeerServer({
     member,
@@ -187,6 +191,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   });
   const daemon: Daemon = new Daemon({
     ...outreach,
+    settings,
     schedules,
     environment,
     log,

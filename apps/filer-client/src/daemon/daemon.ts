@@ -17,6 +17,7 @@ import type { Scheduler } from '../reports/scheduler.ts';
 import type { DropOutcome, DropRequest, Upload } from '../send/drop-request.ts';
 import type { Drops } from '../send/drops.ts';
 import type { CollectDeliveries } from '../send/collect-deliveries.ts';
+import type { ClientSettings } from '../settings.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { PageSession } from '../store/page-session-store.ts';
@@ -29,6 +30,7 @@ import { operations } from './operations.ts';
 import { awaitSpooled } from './send-spooled.ts';
 
 export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'> {
+  readonly settings: ClientSettings;
   /** Absolute. */
   readonly inbox: string;
   /** `host:port` as bound. */
@@ -106,6 +108,10 @@ export class Daemon implements DaemonPart {
 
   requireRunning(): void {
     // It runs.
+  }
+
+  settings(): Promise<ClientSettings> {
+    return Promise.resolve(this.#parts.settings);
   }
 
   inboxFolder(): Promise<string> {

@@ -100,6 +100,7 @@ function standIns(parts: Parts, { settings }: EphemeralOptions): DaemonPart {
   return {
     isRunning: false,
     requireRunning,
+    settings,
     listen: null,
     inboxFolder: async () => resolve((await settings()).inbox ?? member.home.inbox),
     incoming: () => [],

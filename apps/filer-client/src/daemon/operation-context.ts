@@ -13,6 +13,7 @@ import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { ScheduleTable } from '../reports/schedule-table.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
+import type { ClientSettings } from '../settings.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { PageSession } from '../store/page-session-store.ts';
 import type { AskedOffer } from '../store/offer-store.ts';
@@ -49,6 +50,8 @@ export interface DaemonPart {
   requireRunning(words?: string): void;
   /** `host:port` as bound; null where nothing listens. */
   readonly listen: string | null;
+  /** What this machine is set to. @throws FilerError `configuration-invalid` */
+  settings(): Promise<ClientSettings>;
   /** Where files go that come; absolute. */
   inboxFolder(): Promise<string>;
   /** Transfers that come in now. */

@@ -1,5 +1,6 @@
 import * as answers from './operations/answer-offers.ts';
 import * as connections from './operations/connections.ts';
+import * as doctor from './operations/doctor.ts';
 import * as drops from './operations/drop-check.ts';
 import * as events from './operations/events.ts';
 import * as get from './operations/get.ts';
@@ -24,6 +25,7 @@ import * as watches from './operations/watches.ts';
 export const operations = {
   ...answers,
   ...connections,
+  ...doctor,
   ...drops,
   ...events,
   ...get,

@@ -4,6 +4,8 @@ import {
   hearRemovals,
   leavesMessage,
   OK,
+  probedMessage,
+  probeMessage,
   removalsGetMessage,
   removalsMessage,
   routed,
@@ -37,6 +39,9 @@ export function peerRouter(member: Member, log: Logger): PeerRouter {
         throw error;
       }
     })
+    .on(probeMessage, (_, { session }) =>
+      probedMessage.format({ time: Date.now(), observed: session.messenger.addr }),
+    )
     .on(removalsGetMessage, (asked) => answerRemovals(member, asked))
     .on(removalsMessage, ({ removals }, { session }) =>
       hearRemovals(member.removals, removals, session.messenger),

@@ -34,6 +34,8 @@ export interface Outreach {
 export interface PeerConnection {
   readonly messenger: Messenger;
   readonly welcome: Welcome;
+  /** The kind of the path that it was reached on. */
+  readonly via: string;
 }
 
 export interface DialPeerOptions {
@@ -83,7 +85,7 @@ export async function dialPeer(
   const { member, software } = outreach;
   requireNotRemoved(member, peer.id);
   requireStaying(member, peer.membership);
-  const link = await firstLink(outreach, peer, options);
+  const { link, via } = await firstLink(outreach, peer, options);
   const messenger = unauthenticatedMessenger(link, about.purpose, peer.name);
   try {
     const welcome = await sayHello(messenger, helloOf(member, software, about), {
@@ -92,7 +94,7 @@ export async function dialPeer(
     });
     learnMembership(member, welcome.membership, peer.id);
     member.connections.add(messenger);
-    return { messenger, welcome };
+    return { messenger, welcome, via };
   } catch (error) {
     messenger.destroy();
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
@@ -108,12 +110,16 @@ async function firstLink(
   { member, access }: Outreach,
   peer: KnownPeer,
   { paths, signal }: DialPeerOptions,
-): Promise<Link> {
+): Promise<{ readonly link: Link; readonly via: string }> {
   const ends = { identity: member.identity, expect: peer.id };
+  const kinds = new Map<Link, string>();
   const attempts = candidatesOf(peer.record?.addresses ?? [], access, paths).map(
     ({ path, address }) =>
-      (stop: AbortSignal) =>
-        path.dial(address, ends, stop),
+      async (stop: AbortSignal) => {
+        const opened = await path.dial(address, ends, stop);
+        kinds.set(opened, path.kind);
+        return opened;
+      },
   );
   if (attempts.length === 0) {
     throw new FilerError(
@@ -122,7 +128,7 @@ async function firstLink(
     );
   }
   const { link, failures } = await race(attempts, signal);
-  if (link !== undefined) return link;
+  if (link !== undefined) return { link, via: kinds.get(link) ?? '' };
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   // Each says which address it was.
   const why = imposter?.message ?? reasonsInWords(failures);

@@ -147,7 +147,8 @@ class Drain {
     const stored = reports.filter((_, n) => outcomes[n]?.status === 'fulfilled');
     const isUnsigned = ({ seq }: SpooledReport): boolean => this.#unsigned.has(seq);
     for (const report of stored.filter(isUnsigned)) this.#setAside(report, NOT_SIGNED);
-    spool.drop(stored.filter((report) => !isUnsigned(report)).map(({ seq }) => seq));
+    const dropped = stored.filter((report) => !isUnsigned(report)).map(({ seq }) => seq);
+    spool.drop(dropped, Date.now());
     const failed = reports.flatMap((report, n) => {
       const outcome = outcomes[n];
       return outcome?.status === 'rejected' ? [{ report, error: outcome.reason as unknown }] : [];

@@ -120,6 +120,7 @@ export class HomeStore implements Disposable {
 
 /** KeyValues that say something about the network, and nothing about this machine. */
 const OF_THE_NETWORK = [
+  'report.storedAt',
   'directory.epoch',
   'directory.seq',
   'directory.asOf',

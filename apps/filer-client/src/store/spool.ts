@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { type Database, integerIn, NO_EVENTS, textIn } from '@filer/program';
+import { type Database, integerIn, KeyValues, NO_EVENTS, textIn } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
 import {
   encodeReportBody,
@@ -52,6 +52,9 @@ export interface SpoolFiles {
 /** Told beside the seqs of reports. */
 const STALLED = 'stalled';
 
+/** Where the time of the last stored report is. */
+const STORED_AT = 'report.storedAt';
+
 interface SpoolOptions {
   readonly maxReports?: number | undefined;
   readonly events?: ClientEvents;
@@ -67,6 +70,7 @@ export class Spool {
   readonly folders: SpoolFolders;
   readonly keys: SpoolKeys;
   readonly #refused: RefusedReports;
+  readonly #settings: KeyValues;
   readonly #database: Database;
   readonly #network: string;
   readonly #maxReports: number;
@@ -86,6 +90,7 @@ export class Spool {
   ) {
     this.#database = database;
     this.#network = network;
+    this.#settings = new KeyValues(database, 'settings');
     this.keys = new SpoolKeys(database, network);
     this.#refused = new RefusedReports(database, network, this.keys);
     this.#maxReports = maxReports;
@@ -201,10 +206,17 @@ export class Spool {
     return typeof code === 'string' ? new FilerError(codeOf(code), textIn(row, 'refused_reason')) : 'waiting';
   }
 
-  /** The server has them. */
-  drop(seqs: readonly number[]): void {
+  /** When the server last stored a report of this home, in ms since the epoch; undefined for never. */
+  get storedAt(): number | undefined {
+    const value = this.#settings.get(STORED_AT);
+    return value === undefined ? undefined : Number(value);
+  }
+
+  /** Nothing more is to be done for them. @param storedAt when the server stored them, if it has */
+  drop(seqs: readonly number[], storedAt?: number): void {
     if (seqs.length === 0) return;
     const folders = this.#database.transaction(() => {
+      if (storedAt !== undefined) this.#settings.set(STORED_AT, String(storedAt));
       const drop = this.#database.prepare('DELETE FROM spool WHERE seq = ? RETURNING folder');
       return seqs.flatMap((seq) => {
         const folder = drop.get(seq)?.['folder'];

@@ -13,6 +13,7 @@ import { Collects } from '../collect/collects.ts';
 import { AuditLog } from '../http/audit-log.ts';
 import { ServerHttp } from '../http/server-http.ts';
 import { ServerTokens } from '../http/server-tokens.ts';
+import { DialBack } from '../network/dial-back.ts';
 import { Directory } from '../network/directory.ts';
 import { Enrolment } from '../network/enrolment.ts';
 import { LocalSessions } from '../network/local-sessions.ts';
@@ -134,6 +135,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     .on(attachMessage, (key, { messenger, from, re }) => attachments.take(messenger, from, key, re))
     .on(deliverMessage, ({ run }, { messenger, from, re }) => collects.take(messenger, from, run, re));
   const router = memberRouter();
+  new DialBack({ identity, recordOf: (id) => directory.get(id)?.record }).route(router);
   routeReports(router, { intake, rates: new ReportRates(log), attachments, monitor, now });
   const port = new PeerServer({
     network,

@@ -14,6 +14,8 @@ import {
   leavesMessage,
   OK,
   parseHostPort,
+  probedMessage,
+  probeMessage,
   recordMessage,
   removalsGetMessage,
   removalsMessage,
@@ -61,6 +63,9 @@ export function routeMembers(router: MemberRouter, services: MemberServices): vo
     .on(
       directoryGetMessage,
       ({ epoch, seq }) => directory.page(epoch === directory.epoch ? seq : 0, now()).message,
+    )
+    .on(probeMessage, (_, { connection: { messenger } }) =>
+      probedMessage.format({ time: Date.now(), observed: messenger.addr }),
     )
     .on(recordMessage, async (record, { connection: { id } }) =>
       formatRecordHeld(await takeRecord(services, id, record), record),

@@ -1,0 +1,199 @@
+import {
+  askBounded,
+  BoundedAnswer,
+  FilerError,
+  MEASURE_BYTES,
+  MEASURE_MS,
+  measureBackMessage,
+  measuredMessage,
+  measureEndMessage,
+  measureGrantedMessage,
+  measureMessage,
+  measurePieceMessage,
+  Session,
+  type ErrorCode,
+  type Message,
+  type Parsed,
+} from '@filer/protocol';
+import { failed, failedBy, formatBytes, ok, skipped, type Check, type Facts } from '@filer/program';
+import { PieceCount, sendPieces } from '../network/measurements.ts';
+import { reachPeer, type Outreach, type PeerConnection } from '../network/reach-peer.ts';
+import type { KnownPeer } from '../store/directory-store.ts';
+import { checkPathMtu } from './path-mtu.ts';
+import { checkClock, inMs, probe, rounded } from './server-checks.ts';
+
+/** What is still on its way when the time of a measurement is over, in ms. */
+const LATE_MS = 5_000;
+
+/** Of so few bytes a rate says little. */
+const FEW_BYTES = 1_024;
+
+const REMEDIES: Partial<Record<ErrorCode, string>> = {
+  'identity-changed': 'ask who runs it, and if it is right: `filer-client trust NAME`',
+  'peer-unreachable':
+    'on that machine: `filer-client doctor`; it says whether its daemon runs and its port is open',
+  removed: 'it is no member any longer: it joins again with a new invite',
+};
+
+/** Looks at the way to a peer: whether and how it is reached, how long that takes, how much goes through. */
+export async function* checkPeer(
+  outreach: Outreach,
+  peer: KnownPeer,
+  signal: AbortSignal,
+): AsyncGenerator<Check, void, void> {
+  let connection: PeerConnection;
+  const began = performance.now();
+  try {
+    connection = await reachPeer(outreach, peer, { purpose: 'session' }, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = error instanceof FilerError ? error.code : 'internal';
+    yield failedBy('peer', error, REMEDIES[code] ?? 'on that machine: `filer-client doctor`');
+    return;
+  }
+  const connectMs = performance.now() - began;
+  const { messenger, welcome, via } = connection;
+  const session = new Session(messenger);
+  try {
+    const probed = await probe(session, signal);
+    const facts: Facts = {
+      name: peer.name,
+      id: peer.id,
+      via,
+      address: messenger.addr,
+      roundTripMs: rounded(probed.roundTripMs),
+      connectMs: rounded(connectMs),
+      version: welcome.software,
+    };
+    yield ok(
+      'peer',
+      `${peer.name} is reached ${via} at ${messenger.addr}, round trip ${inMs(probed.roundTripMs)}, version ${welcome.software}`,
+      facts,
+    );
+    yield { ...checkClock(probed.aheadMs, peer.name), check: 'peer-clock' };
+    yield await checkThroughput(outreach, session, peer.name, signal);
+    yield await checkPathMtu(messenger.socket);
+  } catch (error) {
+    signal.throwIfAborted();
+    yield failedBy('peer', error, 'on that machine: `filer-client doctor`');
+  } finally {
+    if (signal.aborted) messenger.destroy();
+    else await session.close();
+  }
+}
+
+/** What the peer permits: its words. */
+type Granted = Parsed<typeof measureGrantedMessage>;
+
+interface Rate {
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+async function checkThroughput(
+  { member }: Outreach,
+  session: Session,
+  name: string,
+  signal: AbortSignal,
+): Promise<Check> {
+  let up: Rate | undefined;
+  try {
+    const granted = measureGrantedMessage.parse(await session.ask(measureMessage.format({}), { signal }));
+    up = await measureUp(member, session, granted, signal);
+    const down = await measureDown(member, session, name, granted, signal);
+    const [sending, receiving] = [bytesPerSecond(up), bytesPerSecond(down)];
+    const facts = { upBytesPerSecond: sending, downBytesPerSecond: receiving };
+    return ok(
+      'throughput',
+      `${rateWords(sending)} to ${name}, ${rateWords(receiving)} from it${limitWords(member)}`,
+      facts,
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FilerError)) throw error;
+    if (error.code === 'unsupported')
+      return skipped('throughput', `${name} is an older version and permits no measurement`);
+    if (error.code === 'refused' || error.code === 'rate-limited')
+      return skipped('throughput', error.message);
+    const remedy =
+      'short messages pass and long ones do not: try a smaller MTU here, `sudo ip link set dev INTERFACE mtu 1280`, and look at VPNs and tunnels in between';
+    const direction = up === undefined ? 'to' : 'from';
+    return failed('throughput', `no measurement ${direction} ${name}: ${error.message}`, remedy, {
+      code: error.code,
+    });
+  }
+}
+
+/** What the peer says that it received, and never more than was sent. @throws FilerError */
+async function measureUp(
+  member: Outreach['member'],
+  session: Session,
+  granted: Granted,
+  signal: AbortSignal,
+): Promise<Rate> {
+  const maxMs = Math.min(granted.maxMs, MEASURE_MS);
+  const maxBytes = Math.min(granted.maxBytes, MEASURE_BYTES);
+  // One that does not read is left.
+  const stalled = setTimeout(() => session.messenger.destroy(tooSlow()), maxMs + LATE_MS);
+  try {
+    const sent = await sendPieces(member, session, {}, { maxBytes, maxMs, signal });
+    const asked = session.ask(measureEndMessage.format({}), { timeoutMs: LATE_MS + maxMs, signal });
+    const told = measuredMessage.parse(await asked);
+    return { bytes: Math.min(told.bytes, sent.bytes), ms: told.ms };
+  } finally {
+    clearTimeout(stalled);
+  }
+}
+
+/** What comes here, as it is counted here: the peer's own count is not needed. @throws FilerError */
+async function measureDown(
+  { limits }: Outreach['member'],
+  session: Session,
+  name: string,
+  granted: Granted,
+  signal: AbortSignal,
+): Promise<Rate> {
+  const received = new PieceCount();
+  const bounds = {
+    rows: Infinity,
+    bytes: 2 * Math.min(granted.maxBytes, MEASURE_BYTES),
+    ms: MEASURE_MS + LATE_MS,
+    silentMs: LATE_MS,
+  };
+  using answer = new BoundedAnswer(name, 'pieces', bounds);
+  const readPiece = (message: Message): readonly number[] => {
+    if (message.header['more'] === undefined) {
+      measuredMessage.parse(message);
+      return [];
+    }
+    const bytes = measurePieceMessage.parse(message).content.length;
+    received.take(bytes);
+    return [bytes];
+  };
+  const pieces = askBounded(session, measureBackMessage.format({}), readPiece, answer, signal);
+  try {
+    for await (const [bytes = 0] of pieces) await limits.receive.take(bytes, answer.signal);
+  } finally {
+    // What is still on its way of one that does not end is not read.
+    if (answer.reached !== undefined) session.messenger.destroy(answer.reached);
+  }
+  return received.result;
+}
+
+function tooSlow(): FilerError {
+  return new FilerError('timed-out', `nothing was taken for ${LATE_MS / 1_000} s`);
+}
+
+/** @returns null for what is too little to tell */
+function bytesPerSecond({ bytes, ms }: Rate): number | null {
+  return bytes < FEW_BYTES || ms < 1 ? null : Math.round((bytes / ms) * 1_000);
+}
+
+function rateWords(rate: number | null): string {
+  return rate === null ? 'too little to tell' : `${formatBytes(rate)}/s`;
+}
+
+function limitWords({ limits }: Outreach['member']): string {
+  const isLimited = limits.send.rate !== undefined || limits.receive.rate !== undefined;
+  return isLimited ? ' (within the limits of this machine)' : '';
+}

@@ -1,0 +1,84 @@
+import { writeFile } from 'node:fs/promises';
+import { arch, cpus, freemem, hostname, platform, release, totalmem, uptime, userInfo } from 'node:os';
+import { FilerError, systemCode, writeFailure } from '@filer/protocol';
+import type { Context } from '../command.ts';
+import { counted } from '../counted.ts';
+import { variable } from '../environment.ts';
+import type { Check } from './check.ts';
+import { Redactor, type Named } from './redactor.ts';
+
+export interface BundleParts {
+  readonly checks: readonly Check[];
+  /** What names somebody: each is replaced. */
+  readonly named: readonly Named[];
+  /** What else is known, without secrets. */
+  readonly more?: Readonly<Record<string, unknown>>;
+}
+
+/** What stands in every bundle, for those who look into one. */
+const ABOUT = [
+  'checks: what `doctor` found, as `doctor --json` prints it',
+  'program, system: versions, memory, processors, how long the machine runs',
+  'more: what the command knows beside, if anything',
+  'not in it: keys, invites, tokens, passwords, the content of files, messages and reports, and the configuration',
+  'replaced: names of machines, groups, hosts and users, ids, addresses but loopback, and paths of the user',
+];
+
+/**
+ * Writes what is needed to understand a fault into a file that can be shown to others.
+ *
+ * @param file is made; one that is there stays
+ * @throws FilerError `refused` where the file is there, `path-missing`, `no-space`…
+ */
+export async function writeBundle(file: string, parts: BundleParts, context: Context): Promise<void> {
+  const { program, version, output } = context;
+  const redactor = new Redactor([
+    ...parts.named,
+    { as: 'host', texts: [hostname()] },
+    { as: 'folder', texts: userTexts(context) },
+    { as: 'user', texts: userNames() },
+  ]);
+  const bundle = {
+    about: ABOUT,
+    made: new Date().toISOString(),
+    program: { name: program, version, node: process.version },
+    system: {
+      platform: platform(),
+      release: release(),
+      arch: arch(),
+      processors: cpus().length,
+      memoryBytes: totalmem(),
+      freeMemoryBytes: freemem(),
+      uptimeMs: Math.round(uptime() * 1_000),
+    },
+    checks: redactor.value(parts.checks),
+    more: redactor.value(parts.more ?? {}),
+  };
+  try {
+    await writeFile(file, `${JSON.stringify(bundle, undefined, 2)}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST')
+      throw new FilerError('refused', `${file} is there already: name a new file for --bundle`);
+    throw writeFailure(`cannot write ${file}`, file, error);
+  }
+  const replaced = [...redactor.counts].map(([as, count]) => counted(count, as)).join(', ');
+  output.words(
+    `Wrote ${file}: the checks, versions, and what the system is; replaced in it: ${replaced === '' ? 'nothing' : replaced}. No keys, invites, tokens or contents. Read it before you show it.`,
+  );
+}
+
+function userTexts({ env }: Context): string[] {
+  const folder = variable(env, 'HOME');
+  return folder === undefined || folder === '/' ? [] : [folder];
+}
+
+function userNames(): string[] {
+  try {
+    const { username } = userInfo();
+    // It names no one, and is a part of many words.
+    return username === 'root' ? [] : [username];
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return []; // a user without an entry in the system's list
+  }
+}
