@@ -177,7 +177,9 @@ test('of a thousand wishes to measure two are granted, one after the other, and 
   const asked = await Promise.allSettled(
     Array.from({ length: 1_000 }, () => first.ask(measureMessage.format({}))),
   );
-  const [granted] = asked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const granted = asked.flatMap((each) =>
+    each.status === 'fulfilled' ? [measureGrantedMessage.parse(each.value).maxMs] : [],
+  );
   const types: string[] = [];
   for await (const { header } of first.requestStream({ type: 'measure-back' }))
     types.push(header['type'] ?? '');
@@ -188,8 +190,7 @@ test('of a thousand wishes to measure two are granted, one after the other, and 
   await second.close();
   const third = await mallory();
 
-  expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-  if (granted !== undefined) expect(measureGrantedMessage.parse(granted).maxMs).toBe(100);
+  expect(granted).toEqual([100]);
   expect(types.at(-1)).toBe('measured');
   await expect(third.ask(measureMessage.format({}))).rejects.toMatchObject({ code: 'rate-limited' });
 });
