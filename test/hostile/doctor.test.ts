@@ -14,7 +14,7 @@ import {
   parseMembership,
   sayHello,
   Session,
-  strangerMessenger,
+  unauthenticatedMessenger,
 } from '@filer/protocol';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { EvilPeer } from '../support/evil-peer.ts';
@@ -151,7 +151,7 @@ async function mallory(): Promise<Session> {
   const membership = parseMembership(file['membership']);
   const address = parseHostPort(anna.daemon.listen);
   const link = await dial({ transport: 'tls', ...address, identity, expect: anna.daemon.id });
-  const messenger = strangerMessenger(link);
+  const messenger = unauthenticatedMessenger(link);
   await sayHello(messenger, helloOf(membership.network, { role: 'command', membership }));
   const session = new Session(messenger);
   onTestFinished(() => session.close());

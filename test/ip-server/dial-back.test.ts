@@ -8,7 +8,7 @@ import {
   routed,
   Session,
   signPeerRecord,
-  strangerMessenger,
+  unauthenticatedMessenger,
   type Identity,
   type Listener,
 } from '@filer/protocol';
@@ -82,7 +82,7 @@ async function network(failMs: number, isOpen = true): Promise<Network> {
     { transport: 'tls', host: '127.0.0.1', port: 0, identity: server },
     {
       onConnection: (link) => {
-        const messenger = strangerMessenger(link);
+        const messenger = unauthenticatedMessenger(link);
         const about = { isSession: true, subscribe: false, software: '0', since: 0, sinceSteadyMs: 0 };
         const connection = { id: machine.id, messenger, incarnation: '1.0', ...about };
         void new Session(messenger, routed<Pick<FromMember, 'connection'>>(router, { connection }, 'daemon'));
@@ -91,7 +91,7 @@ async function network(failMs: number, isOpen = true): Promise<Network> {
   );
   const endpoint = { transport: 'tls', host: '127.0.0.1', identity: machine, expect: server.id } as const;
   const link = await dial({ ...endpoint, port: (there.address as { port: number }).port });
-  const session = new Session(strangerMessenger(link));
+  const session = new Session(unauthenticatedMessenger(link));
   onTestFinished(async () => {
     await session.close();
     await there.close();
