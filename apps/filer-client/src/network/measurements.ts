@@ -27,7 +27,7 @@ const LATE_MS = 10_000;
 /** Who is charged for what all machines cause together. */
 const ALL = '';
 
-/** What a measurement has brought, as the one who received it counts. */
+/** What a measurement has brought, as the receiving side counts. */
 export class PieceCount {
   #first: number | undefined;
   #last = 0;
@@ -107,9 +107,9 @@ export class Measurements {
       throw new FilerError('refused', 'this machine permits no measurement (measure)');
     if (now < this.#runsUntil) throw busy('another machine measures here now', this.#runsUntil - now);
     if (this.#rates.left(peerId, now) < 1)
-      throw busy('you have measured here lately', this.#rates.waitMs(peerId, 1, now));
+      throw busy('you have measured here in the last minutes', this.#rates.waitMs(peerId, 1, now));
     if (!this.#inAll.tryTake(ALL, 1, now))
-      throw busy('others have measured here lately', this.#inAll.waitMs(ALL, 1, now));
+      throw busy('others have measured here in the last minute', this.#inAll.waitMs(ALL, 1, now));
     this.#rates.take(peerId, 1, now);
     const endsAt = now + 2 * this.#ms + LATE_MS;
     this.#runsUntil = endsAt;

@@ -9,9 +9,9 @@ export const probedMessage = message({
   type: 'probed',
   routes: [serverToClient, peerToPeer],
   header: {
-    /** The clock of the one who answers, in ms since the epoch. */
+    /** The clock of the side that answers, in ms since the epoch. */
     time: integer(),
-    /** The address at which it sees the one who asks. */
+    /** The address at which it sees the side that asks. */
     observed: optional(text({ max: 64 })),
   },
   example: { time: 1_767_225_600_000, observed: '192.0.2.7:40312' },
