@@ -62,7 +62,7 @@ interface Network {
 }
 
 /** A machine in session with a server, and its port. */
-async function network(failMs: number, isOpen = true): Promise<Network> {
+async function network(failMs = 30_000, isOpen = true): Promise<Network> {
   const clock = { now: 0 };
   const own = await listen(
     { transport: 'tls', host: '127.0.0.1', port: 0, identity: machine },
@@ -105,7 +105,7 @@ async function network(failMs: number, isOpen = true): Promise<Network> {
 }
 
 test('an open port is reached, and the answer says where', async () => {
-  const { ask, port } = await network(50);
+  const { ask, port } = await network();
 
   await expect(ask(port)).resolves.toEqual({ reached: true, address: `127.0.0.1:${port}` });
 });
@@ -116,22 +116,22 @@ test('a closed port is not reached', async () => {
   await expect(ask(port)).resolves.toEqual({ reached: false, address: `127.0.0.1:${port}` });
 });
 
-test('of a thousand requests of one machine one is served in a minute', async () => {
-  const { ask, port, clock } = await network(50);
-  const asked = await Promise.allSettled(Array.from({ length: 1_000 }, () => ask(port)));
+test('of hundreds of requests of one machine one is served in a minute', async () => {
+  const { ask, port, clock } = await network();
+  const asked = await Promise.allSettled(Array.from({ length: 300 }, () => ask(port)));
   clock.now = 59_000;
   const early = await Promise.allSettled([ask(port)]);
   clock.now = 60_001;
   await ask(port);
 
   const refused = [...asked, ...early].filter((each) => each.status === 'rejected');
-  expect(refused).toHaveLength(1_000);
+  expect(refused).toHaveLength(300);
   for (const { reason } of refused) expect(reason).toMatchObject({ code: 'rate-limited' });
   expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
 });
 
 test('a port that was not published costs no turn', async () => {
-  const { ask, port } = await network(50);
+  const { ask, port } = await network();
 
   await expect(ask(22)).rejects.toMatchObject({ code: 'refused' });
   await expect(ask(port)).resolves.toMatchObject({ reached: true });
