@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
@@ -12,13 +13,26 @@ const LONG = 'test/**/*.long.test.ts';
 /** Each is about one engine, which it opens itself. */
 const OF_ONE_ENGINE = 'test/ip-server/store/*.test.ts';
 
+/** Protocol, program, structure and the parts of the client, each by itself. */
+const UNITS = [
+  'test/{structure,protocol,program}/**/*.test.ts',
+  'test/filer-client/{cli,jobs,send,verify,reports,store,watch}/**/*.test.ts',
+];
+
+/** A test with a server and its clients waits for what one part does not wait for. */
+const opensNetwork = (file: string): boolean =>
+  /\/support\/(network-here|test-network|network|ip-server)\.ts'/.test(readFileSync(file, 'utf8'));
+
 /**
+ * `--mode fast` runs the units only.
+ *
  * `--mode long` runs the long forms only; every other run leaves them out. `--mode postgres` runs the tests of the ip-server on
  * PostgreSQL, but for those about the embedded database.
  */
 export default defineConfig(({ mode }) => {
   const long = mode === 'long';
   const postgres = mode === 'postgres';
+  const fast = mode === 'fast';
   const report = process.env['FILER_TEST_REPORT'];
   return {
     resolve: {
@@ -31,8 +45,19 @@ export default defineConfig(({ mode }) => {
       },
     },
     test: {
-      include: long ? [LONG] : postgres ? ['test/ip-server/**/*.test.ts'] : ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, ...(long ? [] : [LONG]), ...(postgres ? [OF_ONE_ENGINE] : [])],
+      include: long
+        ? [LONG]
+        : postgres
+          ? ['test/ip-server/**/*.test.ts']
+          : fast
+            ? UNITS
+            : ['test/**/*.test.ts'],
+      exclude: [
+        ...configDefaults.exclude,
+        ...(long ? [] : [LONG]),
+        ...(postgres ? [OF_ONE_ENGINE] : []),
+        ...(fast ? globSync(UNITS).filter(opensNetwork) : []),
+      ],
       globalSetup: postgres ? ['test/support/postgres-run.ts'] : [],
       passWithNoTests: long,
       // Most tests wait for other processes and for disks: as many files as cores leave a third of them idle.

@@ -24,7 +24,7 @@ export interface Stand {
   holder: string | undefined;
   /** It takes part no longer as a holder of others. */
   isLeaf: boolean;
-  /** It gets less than others of whoever it takes from. */
+  /** It gets less than others from its holder. */
   isSlow: boolean;
   /** It had trouble with a holder, and either may be the reason: it holds no others until it gets what it lacks. */
   suspectAt: number | undefined;
