@@ -1,21 +1,27 @@
 /*
  * Members at one server on its embedded database, and at one, two or three servers on PostgreSQL: what each member costs a server,
- * how many reports are stored a second, and what the database sees.
+ * how soon the last client of one server knows what changed at another, how many reports are stored a second, and what the database
+ * sees.
  *
- *   npm run build && node bench/servers/main.ts [--members 500] [--seconds 20] [--reporters 50] [--servers 1]
+ *   npm run build && node bench/servers/main.ts [--members 500] [--seconds 20] [--reporters 50] [--servers 1] [--changes 10]
+ *     [--tick 1s] [--beat 10s] [--top 0]
  *
- * Members are real connections of this process, which beat every 5 s and do not follow the directory. Servers are processes of their own; PostgreSQL (Debian's) is made
- * for the run, on a socket, and syncs to the disk. First all members only beat, then some of them report without a pause, each waiting for
- * its answer. The machine may be busy with other things: compare the figures of one run with each other.
+ * Members are real connections of this process: each beats, and follows the directory as a daemon does. Servers are processes of their
+ * own; PostgreSQL (Debian's) is made for the run, on a socket, and syncs to the disk. The members join once; the network then moves to
+ * PostgreSQL with `store copy`. First all members only beat, then something changes now and then, then some of them report without a
+ * pause, each waiting for its answer. The machine may be busy with other things: compare the figures of one run with each other. For
+ * 10,000 members and more: `ulimit -n 65536`.
  */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PostgresCluster } from '../../test/support/postgres-cluster.ts';
-import { startServer, type Server } from './server-process.ts';
-import { TestMember, type MemberConnection } from '../../test/support/test-member.ts';
+import { TestMember } from '../../test/support/test-member.ts';
+import { Members } from './members.ts';
+import { memoryOf, sayDatabase, sayTop, seen, STATEMENTS, type Measured } from './seen.ts';
+import { ServerHome, type Server } from './server-process.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,15 +29,17 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '20' },
     reporters: { type: 'string', default: '50' },
     servers: { type: 'string', default: '1' },
+    changes: { type: 'string', default: '10' },
+    tick: { type: 'string', default: '1s' },
+    beat: { type: 'string', default: '10s' },
+    /** Statements that are shown: those that take the database most. */
+    top: { type: 'string', default: '0' },
   },
 });
-const members = Number(values.members);
 const runMs = Number(values.seconds) * 1_000;
-const BEAT_MS = 5_000;
-const JOINING_AT_ONCE = 20;
-const HOUR_MS = 3_600_000;
-/** Of /proc/PID/stat. */
-const TICKS_PER_S = 100;
+const JOINING = 50;
+/** After the last one has connected. */
+const SETTLE_MS = 5_000;
 
 interface Figures {
   readonly cpuPerMember: number;
@@ -39,11 +47,31 @@ interface Figures {
   readonly reportsPerSecond: number;
 }
 
-console.log(`node ${process.version}, ${members} members, ${values.seconds} s for each part`);
-const embedded = await measure('SQLite, 1 server', 1, undefined);
+console.log(`node ${process.version}, ${values.members} members, ${values.seconds} s for each part`);
+const folder = await mkdtemp(join(tmpdir(), 'filer-bench-'));
+await using closing = new AsyncDisposableStack();
+closing.defer(() => rm(folder, { recursive: true, force: true }));
+const intervals = ['--broadcast-interval', values.tick, '--report-interval', values.beat];
+const first = await ServerHome.make(join(folder, '0'), intervals);
+const joined = await joinAll(first);
+// What is stored during a measurement does not move.
+await cp(join(folder, '0'), join(folder, 'embedded'), { recursive: true });
+const alone = await ServerHome.make(join(folder, 'embedded'), intervals);
+const embedded = await measure('SQLite, 1 server', [alone], undefined);
 for (let count = 1; count <= Number(values.servers); count++) {
-  await using cluster = await PostgresCluster.start([]);
-  const figures = await measure(`PostgreSQL, ${count} server${count === 1 ? '' : 's'}`, count, cluster);
+  await using cluster = await PostgresCluster.start(['shared_preload_libraries=pg_stat_statements']);
+  await cluster.sql('postgres', STATEMENTS);
+  const store = await cluster.freshDatabase();
+  await first.run('store', 'copy', '--from', 'sqlite', '--to', store);
+  const homes = [first.on(store)];
+  for (let index = 1; index < count; index++) {
+    const key = ['--network-key', join(folder, '0', 'network-key.pem')];
+    homes.push((await ServerHome.make(join(folder, `${count}-${index}`), [...intervals, ...key])).on(store));
+  }
+  const figures = await measure(`PostgreSQL, ${count} server${count === 1 ? '' : 's'}`, homes, {
+    cluster,
+    store,
+  });
   const ratio = (of: keyof Figures): string => (figures[of] / embedded[of]).toFixed(2);
   say(
     'beside SQLite',
@@ -51,152 +79,105 @@ for (let count = 1; count <= Number(values.servers); count++) {
   );
 }
 
-async function measure(title: string, count: number, cluster: PostgresCluster | undefined): Promise<Figures> {
+/** Enough members over the network to say how fast that is; the others are written to the store as that does it. */
+async function joinAll(home: ServerHome): Promise<TestMember[]> {
+  const count = Number(values.members);
+  const members: TestMember[] = [];
+  let link: string;
+  {
+    await using server = await home.start();
+    link = await server.invite(count + 1);
+    const start = performance.now();
+    // One more, which comes and goes.
+    const some = Array.from({ length: Math.min(JOINING, count + 1) }, (_, index) =>
+      TestMember.join(link, `m-${index}`),
+    );
+    members.push(...(await Promise.all(some)));
+    say('members that join', `${((JOINING * 1_000) / (performance.now() - start)).toFixed(0)}/s`);
+  }
+  const [pattern] = members;
+  if (pattern === undefined) throw new Error('at least one member');
+  members.push(...(await home.admit(link, pattern, count + 1 - members.length)));
+  return members;
+}
+
+async function measure(
+  title: string,
+  homes: readonly ServerHome[],
+  database: Measured | undefined,
+): Promise<Figures> {
   console.log(`\n${title}`);
-  const folder = await mkdtemp(join(tmpdir(), 'filer-bench-'));
-  await using closing = new AsyncDisposableStack();
-  closing.defer(() => rm(folder, { recursive: true, force: true }));
-  const store = await cluster?.freshDatabase();
+  await using running = new AsyncDisposableStack();
   const servers: Server[] = [];
-  for (let index = 0; index < count; index++) {
-    const key = index === 0 ? [] : ['--network-key', join(folder, '0', 'network-key.pem')];
-    const args = [...(store === undefined ? [] : ['--store', store]), ...key];
-    servers.push(closing.use(await startServer(join(folder, `${index}`), args)));
-  }
-  const [first] = servers;
-  if (first === undefined) throw new Error('at least one server');
+  for (const home of homes) servers.push(running.use(await home.start()));
+  // They know of each other by their next beats.
+  await wait(SETTLE_MS);
   const idle = await memoryOf(servers);
-  const link = await first.invite(members);
-  const connections: MemberConnection[] = [];
-  const ending = new AbortController();
-  const beating: Promise<void>[] = [];
-  closing.defer(async () => void (await Promise.all(connections.map((each) => each.session.close()))));
-  for (let from = 0; from < members; from += JOINING_AT_ONCE) {
-    const some = Array.from({ length: Math.min(JOINING_AT_ONCE, members - from) }, async (_, index) => {
-      const member = await TestMember.join(link, `m-${from + index}`);
-      const { host, port, id } = servers[(from + index) % count] ?? first;
-      return await member.connect({ server: { host, port, id } });
-    });
-    // From now on: a server ends connections that are silent.
-    for (const connection of await Promise.all(some))
-      beating.push(beat(connection, connections.push(connection), ending.signal));
-  }
-  await wait(BEAT_MS);
-
-  const before = await seen(servers, cluster, store);
-  await wait(runMs);
-  const after = await seen(servers, cluster, store);
-  const cpuPerMember = (after.serverCpu - before.serverCpu) / (runMs / 1_000) / members;
-  const bytesPerMember = ((await memoryOf(servers)) - idle) / members;
-  say('CPU of the servers, per member', `${(cpuPerMember * 1e6).toFixed(0)} µs/s`);
-  say('memory of the servers, per member', `${(bytesPerMember / 1024).toFixed(0)} KiB`);
-  sayDatabase(before, after);
-
-  const start = performance.now();
-  const reporters = connections.slice(0, Number(values.reporters));
-  const stored = (await Promise.all(reporters.map((each) => report(each, start + runMs)))).reduce(
-    (sum, each) => sum + each,
-    0,
+  const connecting = performance.now();
+  await using members = await Members.connect(joined.slice(0, -1), servers, values.beat);
+  const count = members.count;
+  const { median, last } = members.ofConnecting;
+  say(
+    'connecting all at once',
+    `${((performance.now() - connecting) / 1_000).toFixed(1)} s; one takes ${median.toFixed(0)} ms, the slowest ${last.toFixed(0)} ms`,
   );
+  await wait(SETTLE_MS);
+
+  const before = await seen(servers, database);
+  await wait(runMs);
+  const after = await seen(servers, database);
+  const cpuPerMember = (after.serverCpu - before.serverCpu) / (runMs / 1_000) / count;
+  const bytesPerMember = ((await memoryOf(servers)) - idle) / count;
+  say(
+    'CPU of the servers, per member',
+    `${(cpuPerMember * 1e6).toFixed(0)} µs/s; ${(cpuPerMember * count * 100).toFixed(0)} % of a core in all`,
+  );
+  say('memory of the servers, per member', `${(bytesPerMember / 1024).toFixed(0)} KiB`);
+  sayDatabase(say, before, after);
+
+  const guest = joined.at(-1);
+  if (guest !== undefined) await changes(members, guest, servers);
+
+  const unchanged = await seen(servers, database);
+  const start = performance.now();
+  const stored = await members.report(Number(values.reporters), start + runMs);
   const reportsPerSecond = stored / ((performance.now() - start) / 1_000);
-  const reported = await seen(servers, cluster, store);
-  say(`reports stored, of ${reporters.length} at once`, `${reportsPerSecond.toFixed(0)}/s`);
-  const cpu = (reported.serverCpu + reported.databaseCpu - after.serverCpu - after.databaseCpu) / stored;
+  const reported = await seen(servers, database);
+  say(`reports stored, of ${values.reporters} at once`, `${reportsPerSecond.toFixed(0)}/s`);
+  const cpu =
+    (reported.serverCpu + reported.databaseCpu - unchanged.serverCpu - unchanged.databaseCpu) / stored;
   say('CPU of all, per report', `${(cpu * 1e3).toFixed(2)} ms`);
-  sayDatabase(after, reported);
-  ending.abort();
-  await Promise.all(beating);
+  sayDatabase(say, unchanged, reported);
+  if (members.lost.count > 0) say('connections lost', `${members.lost.count}: ${String(members.lost.why)}`);
+  await sayTop(say, database, Number(values.top));
   return { cpuPerMember, bytesPerMember, reportsPerSecond };
 }
 
-async function beat(connection: MemberConnection, index: number, signal: AbortSignal): Promise<void> {
-  // Spread over the interval, as real ones are.
-  for (let pause = (BEAT_MS * index) / members; ; pause = BEAT_MS) {
-    await wait(pause, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    await connection.heartbeat();
+/** A machine comes to the first server: when do all clients of the last server know? */
+async function changes(members: Members, guest: TestMember, servers: readonly Server[]): Promise<void> {
+  const [here] = servers;
+  if (here === undefined) return;
+  const lastMs: number[] = [];
+  const spreadMs: number[] = [];
+  for (let round = 0; round < Number(values.changes); round++) {
+    // Anywhere between two ticks.
+    await wait(1_000 * Math.random());
+    const told = members.tellOf(servers.length - 1);
+    await using connection = await guest.connect({ server: here });
+    const at = performance.now();
+    const { first: firstAt, last: lastAt } = await told;
+    lastMs.push(lastAt - at);
+    spreadMs.push(lastAt - firstAt);
+    await connection.goodbye();
+    await members.tellOf(servers.length - 1);
   }
-}
-
-async function report(connection: MemberConnection, until: number): Promise<number> {
-  let seq = 0;
-  while (performance.now() < until) await connection.report(++seq, { disk: '40 %', files: '1037' });
-  return seq;
-}
-
-interface Seen {
-  readonly at: number;
-  /** In seconds. */
-  readonly serverCpu: number;
-  readonly databaseCpu: number;
-  readonly transactions: number;
-  readonly walBytes: number;
-}
-
-async function seen(
-  servers: readonly Server[],
-  cluster: PostgresCluster | undefined,
-  store: string | undefined,
-): Promise<Seen> {
-  const at = performance.now();
-  const serverCpu = (await Promise.all(servers.map(({ pid }) => cpuOf(pid)))).reduce(
-    (sum, each) => sum + each,
-    0,
-  );
-  if (cluster === undefined) return { at, serverCpu, databaseCpu: 0, transactions: 0, walBytes: 0 };
-  const name = /\/(t[0-9a-f]+)\?/.exec(store ?? '')?.[1] ?? '';
-  const [row] = await cluster.sql('postgres', STATISTICS.replace('NAME', name));
-  const number = (column: string): number => Number(row?.[column]);
-  return {
-    at,
-    serverCpu,
-    databaseCpu: await cpuBelow(cluster.pid),
-    transactions: number('transactions'),
-    walBytes: number('wal'),
-  };
-}
-
-function sayDatabase(before: Seen, after: Seen): void {
-  if (after.walBytes === 0) return;
-  const seconds = (after.at - before.at) / 1_000;
-  const perSecond = (after.transactions - before.transactions) / seconds;
-  const perHour = ((after.walBytes - before.walBytes) / seconds) * (HOUR_MS / 1_000);
-  const busy = ((after.databaseCpu - before.databaseCpu) / seconds) * 100;
+  const worst = (list: readonly number[]): string => Math.max(...list).toFixed(0);
   say(
-    'the database sees',
-    `${perSecond.toFixed(1)} transactions/s, ${(perHour / 1024 / 1024).toFixed(0)} MiB of log an hour, ${busy.toFixed(0)} % of a core`,
+    `a change is at the last client`,
+    `after at most ${worst(lastMs)} ms with a tick of ${values.tick}; the first one of that server was at most ${worst(spreadMs)} ms before it`,
   );
-}
-
-async function memoryOf(servers: readonly Server[]): Promise<number> {
-  const sizes = servers.map(async ({ pid }) => {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024;
-  });
-  return (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0);
-}
-
-/** Of a process and its children that have ended, in seconds. */
-async function cpuOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, each) => sum + Number(each), 0) / TICKS_PER_S;
-}
-
-async function cpuBelow(pid: number): Promise<number> {
-  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
-  let sum = await cpuOf(pid);
-  for (const each of pids) {
-    const stat = await readFile(`/proc/${each}/stat`, 'utf8').catch(() => '');
-    if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid) sum += await cpuOf(Number(each));
-  }
-  return sum;
 }
 
 function say(what: string, how: string): void {
   console.log(`  ${what.padEnd(36)} ${how}`);
 }
-
-const STATISTICS = `
-  SELECT xact_commit + xact_rollback AS transactions, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal
-  FROM pg_stat_database WHERE datname = 'NAME'`;

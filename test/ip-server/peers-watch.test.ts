@@ -88,6 +88,24 @@ describe('the table of peers', () => {
     expect(lines(Number.POSITIVE_INFINITY)[2]).toMatch(/late nightly 3m +now/);
   });
 
+  test('names the server that holds a session where there are several', () => {
+    const id = '7KQ2MA5F4DX3TLHPQ';
+    const peers = [peer('anna', { server: id }), peer('bob', { server: null })];
+    const table = (count: number): string[] =>
+      screenLines(
+        peersScreen(
+          { server: { ...PEERS.server, count }, peers },
+          { now: NOW, columns: 100 },
+          Object.assign(new PassThrough(), { isTTY: false }),
+        ),
+      );
+
+    expect(table(1)[0]).not.toContain('SERVER');
+    expect(table(2)[0]).toContain('SERVER');
+    expect(table(2)[1]).toContain('7KQ2MA5F4DX3 ');
+    expect(table(2)[2]).not.toContain('7KQ2');
+  });
+
   test('fits 80 columns, and keeps who, how, and since when', () => {
     const shown = lines(80);
 

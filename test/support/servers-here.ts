@@ -15,6 +15,8 @@ import { askHere, runHere } from './in-process.ts';
 import { ClientHere } from './network-here.ts';
 import type { Line, Outcome } from './programs.ts';
 
+const PAGES = join(import.meta.dirname, '../../packages/web/dist/dashboard');
+
 /** One of several servers, in the process of the test. */
 export class ServerHere implements AsyncDisposable {
   readonly home: string;
@@ -94,6 +96,7 @@ export class ServersHere implements AsyncDisposable {
       version: '0.0.0',
       methodsOf,
       ...store,
+      pages: PAGES,
     };
     const server = new ServerHere(home, await openServer(options));
     this.#servers.push(server);

@@ -82,12 +82,7 @@ export class TestMember {
   readonly server: ServerAddress;
   #counter = 0;
 
-  private constructor(
-    identity: Identity,
-    membership: Membership,
-    serverRecord: ServerRecord,
-    server: ServerAddress,
-  ) {
+  constructor(identity: Identity, membership: Membership, serverRecord: ServerRecord, server: ServerAddress) {
     this.identity = identity;
     this.membership = membership;
     this.serverRecord = serverRecord;
@@ -214,6 +209,8 @@ export class MemberConnection implements AsyncDisposable {
   /** What collects asked for; each was promised. */
   readonly collects: CollectAsked[] = [];
   goodbyes = 0;
+  /** Called with each page of the directory, which is neither read nor kept then. */
+  onPage: (() => void) | undefined;
   #wake: (() => void)[] = [];
 
   constructor(member: TestMember, welcome: Welcome, open: (handler: Handler) => Session) {
@@ -222,7 +219,8 @@ export class MemberConnection implements AsyncDisposable {
     this.session = open((message) => {
       switch (message.header['type']) {
         case 'directory':
-          this.pages.push(parseDirectory(message));
+          if (this.onPage !== undefined) this.onPage();
+          else this.pages.push(parseDirectory(message));
           break;
         case 'text':
           this.texts.push(parseTextMessage(message));

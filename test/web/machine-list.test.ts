@@ -18,6 +18,7 @@ const machine = (name: string, standing: Standing, groups: readonly string[] = [
   online: standing === 'online',
   address: '10.0.0.1:10902',
   version: '0.1.0',
+  server: '7KQ2MA5F4DX3TLHP' as string | null,
 });
 
 const ALL = [
@@ -47,6 +48,7 @@ test('a list holds what fits all of its filters, and those that left only when t
   expect(names(filtered(ALL, { ...none, standing: 'left' }))).toEqual(['bert']);
   expect(names(filtered(ALL, { ...none, standing: 'all', group: 'lab' }))).toEqual(['anna', 'bert', 'carl']);
   expect(names(filtered(ALL, { ...none, text: 'EDGE car' }))).toEqual(['carl']);
+  expect(names(filtered(ALL, { ...none, text: '7kq2ma5f4dx3 anna' }))).toEqual(['anna']);
 });
 
 test('a group has the light of its worst machine, and how many of its members are online', () => {

@@ -145,6 +145,11 @@ export const SETTINGS = {
     'postgres://filer@db.example/filer',
     'database that holds what the server stores, instead of the embedded one (sqlite); the home remembers it',
   ),
+  files: optionalSetting(
+    textKind('a folder such as /srv/filer, or home', { value: 'folder|home', completes: 'folder' }),
+    '/srv/filer',
+    'folder that all servers of a PostgreSQL database share for attachments and collected files; they all remember it, and home keeps files in the homes again',
+  ),
   storePasswordFile: optionalSetting(
     textKind('a file', { completes: 'file' }),
     '/etc/ip-server/database-password',

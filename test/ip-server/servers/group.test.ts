@@ -127,6 +127,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       expectations: (peers) => servers.expectations(peers),
       enter: () => Promise.resolve(),
       serve: () => Promise.resolve(),
+      shareFiles: () => Promise.resolve(),
       beat: async () => {
         state.beats++;
         await held;

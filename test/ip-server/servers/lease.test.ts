@@ -15,6 +15,7 @@ test('a server whose beat the database does not answer runs no timers before its
     now: () => Promise.resolve(0),
     expectations: () => Promise.resolve([]),
     serve: () => Promise.resolve(),
+    shareFiles: () => Promise.resolve(),
     enter: () => Promise.resolve(),
     beat: () => answer(),
     leave: () => Promise.resolve(),

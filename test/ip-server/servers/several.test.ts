@@ -47,7 +47,7 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
 
   beforeAll(async () => {
     cluster = await PostgresCluster.start();
-    network = await ServersHere.open(await cluster.freshDatabase());
+    network = await ServersHere.open(await cluster.freshDatabase(), { httpPort: 0 });
     const [a, b, c] = await network.startAll(3);
     if (a === undefined || b === undefined || c === undefined) throw new Error('three were started');
     servers = [a, b, c];
@@ -83,6 +83,14 @@ describe.skipIf(needs.postgres())('three servers on one database', () => {
     for (const server of servers) await expect.poll(() => seenAt(server)).toBe('anna online, bob online');
     await anna.sees('bob');
     await bob.sees('anna');
+    const { stdout } = await servers[1].run('peers');
+    expect(stdout).toContain((await serverOf('anna')).id.slice(0, 12));
+    const { link } = await servers[2].ask('dashboard');
+    const { origin, hash } = new URL(String(link));
+    const machines = await fetch(`${origin}/api/machines`, {
+      headers: { authorization: `Bearer ${hash.replace(/^#token=/, '')}` },
+    });
+    expect(await machines.text()).toContain(`"servers":${servers.length}`);
   });
 
   test('each hand a text to the machines of all', async () => {

@@ -1,5 +1,4 @@
-import { dirname, join } from 'node:path';
-import { formatHostPort, signText, type Broadcasted, type ToldTransfer } from '@filer/protocol';
+import { formatHostPort, serversOf, signText, type Broadcasted, type ToldTransfer } from '@filer/protocol';
 import { iso, type EventRing, type Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { TestedAlarm } from '../alarms/alarms.ts';
@@ -14,6 +13,7 @@ import type { CollectRun } from '../store/collect-store.ts';
 import type { AlarmChannel } from '../store/alarm-store.ts';
 import type { Store } from '../store/interfaces.ts';
 import type { Founding } from '../store/registry.ts';
+import type { FilesPlace } from '../uploads/files-place.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
 
@@ -55,6 +55,8 @@ export interface AdminApi extends StoredSide {
 /** What only a server does that serves its network; a stopped one has a stand-in (`stopped-server.ts`). */
 export interface NetworkSide {
   readonly status: NetworkStatus;
+  /** How many servers the network has, as far as is known here. */
+  readonly serverCount: number;
   /** What each machine that is connected sends and fetches now, by its id. */
   readonly transfers: ReadonlyMap<string, readonly ToldTransfer[]>;
   /** The list of servers was changed by a command. @throws FilerError of the store */
@@ -96,7 +98,7 @@ export function adminApiOf(daemon: ServerParts, stop: () => void = () => undefin
   return {
     home,
     founding,
-    ...storedIn(store, home),
+    ...storedIn(store, daemon.files.place),
     directory,
     removals,
     overview,
@@ -115,6 +117,10 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
   return {
     get status() {
       return statusOf(daemon);
+    },
+    get serverCount() {
+      const list = daemon.group?.list;
+      return list === undefined ? 1 : serversOf(list).length;
     },
     get transfers() {
       return daemon.presence.allTransfers;
@@ -157,13 +163,13 @@ function statusOf({
   };
 }
 
-/** What of a store and its home the methods work on. */
-export function storedIn(store: Store, { databaseFile }: Home): StoredSide {
+/** What of a store, and of where files are, the methods work on. */
+export function storedIn(store: Store, { collected }: FilesPlace): StoredSide {
   return {
     registry: store.registry,
     servers: store.servers,
     collects: store.collects,
-    collected: join(dirname(databaseFile), 'collected'),
+    collected,
     attachments: store.attachments,
     storeAt: store.at,
     storeBytes: () => store.bytes(),

@@ -19,7 +19,7 @@ export async function tellMachines(
   api: AdminApi,
   since: string | undefined,
   { emit, signal }: Call<MachineRow>,
-): Promise<{ at: string; time: string; all: boolean; removed: string[] }> {
+): Promise<{ at: string; time: string; all: boolean; removed: string[]; servers: number }> {
   const { events, overview, directory, reports, now } = api;
   // Asked for before the rows are made: what changes meanwhile is told once more by the next answer.
   const { last: at, events: changes } = events.after(since);
@@ -42,7 +42,7 @@ export async function tellMachines(
     await send();
   }
   removed.push(...ids.filter((id) => directory.get(id) === undefined));
-  return { at, time: iso(now()), all: changes === undefined, removed };
+  return { at, time: iso(now()), all: changes === undefined, removed, servers: api.network.serverCount };
 }
 
 /** Machines of whose changes was told. */

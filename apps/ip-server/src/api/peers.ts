@@ -19,7 +19,8 @@ export async function peersDocument(
   const connected = network.status.running;
   // While the server is stopped, what is known is as old as the last sign of a machine.
   const asOf = connected ? now() : Math.max(0, ...views.map(({ member }) => member.lastSeen));
-  return { server: { connected, asOf: iso(asOf) }, peers: peers.toSorted(byName) };
+  const count = network.serverCount;
+  return { server: { connected, asOf: iso(asOf), count }, peers: peers.toSorted(byName) };
 }
 
 function byName(a: PeerEntry, b: PeerEntry): number {

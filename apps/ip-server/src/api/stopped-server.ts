@@ -14,6 +14,7 @@ import { reachableAt } from '../network/reach.ts';
 import { Removals } from '../network/removals.ts';
 import type { ServerSettings } from '../settings.ts';
 import { checkLastStore, mayHoldAnything, openStore, storePlaceOf } from '../store/store.ts';
+import { filesPlaceOf } from '../uploads/files-place.ts';
 import { storedIn, type AdminApi, type NetworkSide } from './admin-api.ts';
 import type { ServerEventData } from './contract/events.ts';
 
@@ -68,7 +69,7 @@ export async function openStoppedServer(
     return {
       home,
       founding,
-      ...storedIn(store, home),
+      ...storedIn(store, filesPlaceOf(home, await registry.filesFolder())),
       directory,
       removals,
       overview,
@@ -112,6 +113,7 @@ const STOPPED_NETWORK: NetworkSide = {
     storeProblem: null,
     alarmProblem: null,
   },
+  serverCount: 1,
   transfers: new Map(),
   serversChanged: () => Promise.resolve(),
   announceMembers: () => undefined,

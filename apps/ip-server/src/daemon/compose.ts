@@ -28,6 +28,7 @@ import { hasSeveral, renewListing } from '../network/server-listing.ts';
 import { SharedSessions } from '../network/shared-sessions.ts';
 import { routeReports } from '../reports/report-messages.ts';
 import { ReportRates } from '../reports/report-rates.ts';
+import { ReportFolders } from '../uploads/report-folders.ts';
 import { UploadSessions, uploadRouter } from '../uploads/upload-router.ts';
 import { measured, unreadiness } from './measured.ts';
 import { Overview } from './overview.ts';
@@ -67,7 +68,8 @@ export async function openServer(options: ServerOptions): Promise<ServerDaemon> 
 async function compose(options: ServerOptions, closing: AsyncDisposableStack): Promise<ServerParts> {
   const { home, settings, environment, log, version, methodsOf, signal } = options;
   const own = await openOwnSide(options, closing);
-  const { store, health, tells, identity, founding, networkKey, databaseClocks, clock, now, agesNow } = own;
+  const { store, files, health, tells, identity, founding, networkKey, databaseClocks, clock, now, agesNow } =
+    own;
   const { registry } = store;
   const { network } = founding;
 
@@ -241,6 +243,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     tokens,
     audit,
     reports: store.reports,
+    folders: new ReportFolders(store.attachments, files.place, home, identity.id),
     pages: options.pages,
     log,
   });
@@ -262,6 +265,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     network: port,
     group,
     collects,
+    files,
     listened,
     http,
     tokens,

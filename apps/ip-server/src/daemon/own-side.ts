@@ -6,6 +6,7 @@ import { SteadyClock } from '../reports/steady-clock.ts';
 import type { Store } from '../store/interfaces.ts';
 import type { Founding } from '../store/registry.ts';
 import { checkLastStore, openStore, rememberStorePlace, storePlaceOf } from '../store/store.ts';
+import { Files } from '../uploads/files-place.ts';
 import { lockHome } from './home-lock.ts';
 import { DatabaseClocks, machineClocks } from './machine-clocks.ts';
 import type { ServerOptions } from './server-daemon.ts';
@@ -20,6 +21,8 @@ const SERVER_BUSY_TIMEOUT_MS = 100;
 /** What a server has for itself: its store, who it is, and its clocks. */
 export interface OwnSide {
   readonly store: Store;
+  /** Where files of machines are. */
+  readonly files: Files;
   readonly health: StoreHealth;
   /** Tells of a task of the store that it fails, and (undefined) that it works. */
   readonly tells: (task: StoreTask) => (problem: FilerError | undefined) => void;
@@ -60,7 +63,14 @@ export async function openOwnSide(
     });
   const { identity, founding, networkKey, isNew } = await openFoundation(home, registry, settings.networkKey);
   await rememberStorePlace(home, storePlace);
-  await store.servers?.serve(identity.id);
+  const { servers } = store;
+  await servers?.serve(identity.id);
+  const { network } = founding;
+  const files = await Files.open(
+    { home, network, server: identity.id, registry, servers, log },
+    settings.files,
+  );
+  await health.attempt('attachments', () => files.require());
   if (isNew) onFounded?.();
 
   const databaseClocks = store.servers && new DatabaseClocks(await store.servers.now());
@@ -72,6 +82,7 @@ export async function openOwnSide(
   );
   return {
     store,
+    files,
     health,
     tells: (task) => (problem) => health.tell(task, problem),
     identity,

@@ -35,7 +35,7 @@ interface Around {
 
 export async function openReportSide(
   { home, settings, environment, version, log }: ServerOptions,
-  { store, health, tells, identity, founding, clock, now, agesNow }: OwnSide,
+  { store, files, health, tells, identity, founding, clock, now, agesNow }: OwnSide,
   { directory, presence, sessions, events, holdsTimers }: Around,
   closing: AsyncDisposableStack,
 ): Promise<ReportSide> {
@@ -56,7 +56,7 @@ export async function openReportSide(
   });
   const attachments = new Attachments({
     store: store.attachments,
-    root: home.attachments,
+    files,
     network: founding.network,
     identity,
     spaceBytes: settings.attachmentSpaceBytes,
@@ -69,7 +69,10 @@ export async function openReportSide(
   closing.defer(() => retention.close());
   const housekeeping = new Housekeeping({
     store,
-    attachments,
+    // Of servers that share files one sees to them.
+    attachments: {
+      sweep: () => attachments.sweep(files.place.shared === undefined || holdsTimers?.() !== false),
+    },
     presence,
     retention,
     health,

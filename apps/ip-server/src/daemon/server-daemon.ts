@@ -16,6 +16,7 @@ import type { Removals } from '../network/removals.ts';
 import type { Founding, ListenedAt } from '../store/registry.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { Store } from '../store/interfaces.ts';
+import type { Files } from '../uploads/files-place.ts';
 import type { Overview } from './overview.ts';
 import type { StoreHealth } from './store-health.ts';
 
@@ -61,6 +62,8 @@ export interface ServerParts {
   /** Among the other servers of the network; undefined where there can be only one. */
   readonly group: ServerGroup | undefined;
   readonly collects: Collects;
+  /** Where files of machines are. */
+  readonly files: Files;
   /** Where it listens. */
   readonly listened: ListenedAt;
   /** The dashboard and the API. */

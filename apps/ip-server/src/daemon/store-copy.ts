@@ -6,7 +6,9 @@ import { SQLITE } from '../store-address.ts';
 import { copyContents, refuseOtherTarget, type CopiedTable, type CopyOptions } from '../store/copy.ts';
 import type { Store } from '../store/interfaces.ts';
 import { openStore, rememberStorePlace, type StorePlace } from '../store/store.ts';
-import { copyHomeFiles, type CopiedFiles } from './home-files.ts';
+import { copyFolder, type CopiedFiles } from '../uploads/copied-files.ts';
+import { filesPlaceOf, filesProblem } from '../uploads/files-place.ts';
+import { copyHomeFiles } from './home-files.ts';
 import { lockHome } from './home-lock.ts';
 
 /** Followed by a home: its embedded database. */
@@ -72,9 +74,21 @@ export async function copyStore(options: StoreCopyOptions): Promise<StoreCopied>
       `the network has ${servers.length} servers, and an embedded database is used by one: run "ip-server servers remove ${other.slice(0, 12)}" first`,
     );
   }
-  const files = await copyHomeFiles(from.home, to.home, options.signal);
+  let files = await copyHomeFiles(from.home, to.home, options.signal);
+  const shared = to.isEmbedded ? await source.registry.filesFolder() : undefined;
+  if (shared !== undefined) {
+    const place = filesPlaceOf(from.home, shared);
+    // An embedded database is used by one server, which has them in its home.
+    const problem = await filesProblem(place);
+    if (problem !== undefined) throw problem;
+    const more = await copyFolder(place.attachments, to.home.attachments, options.signal);
+    files = { files: files.files + more.files, bytes: files.bytes + more.bytes };
+  }
   const tables = await copyContents(source, target, options);
-  if (to.isEmbedded) await target.registry.found({ ...founding, server });
+  if (to.isEmbedded) {
+    await target.registry.saveFilesFolder(undefined);
+    await target.registry.found({ ...founding, server });
+  }
   await rememberStorePlace(to.home, to.place);
   return { tables, files, home: to.home };
 }

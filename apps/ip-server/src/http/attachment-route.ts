@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { FilerError, systemCode, type Attachment } from '@filer/protocol';
 import type { Route, RouteRequest } from '@filer/program';
 import type { ReportStore } from '../store/report-store.ts';
-import { AttachmentFolders } from '../uploads/attachment-folders.ts';
+import type { ReportFolders } from '../uploads/report-folders.ts';
 
 /** Pieces in which a file is read. */
 const PIECE_BYTES = 256 * 1024;
 
 /** The files of reports: for a browser something to save, never to show, whatever a machine has called it. */
-export function attachmentRoute(reports: Pick<ReportStore, 'get'>, root: string): Route {
-  const folders = new AttachmentFolders(root);
+export function attachmentRoute(
+  reports: Pick<ReportStore, 'get'>,
+  folders: Pick<ReportFolders, 'of'>,
+): Route {
   return {
     method: 'GET',
     path: '/api/attachments/:report/:name',
@@ -24,7 +26,7 @@ export function attachmentRoute(reports: Pick<ReportStore, 'get'>, root: string)
       const attachment = stored?.report.attachments?.find((each) => each.name === name);
       if (stored === undefined || attachment === undefined) throw missing(name, id);
       const { peer, report } = stored;
-      const folder = folders.pathOf({ peer, spool: report.spool, seq: report.seq });
+      const folder = await folders.of({ peer, spool: report.spool, seq: report.seq });
       const handle = await opened(folder, attachment);
       if (handle === undefined) throw missing(name, id);
       const content = handle.createReadStream({ highWaterMark: PIECE_BYTES });

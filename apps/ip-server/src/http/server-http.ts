@@ -13,6 +13,7 @@ import { contract } from '../api/contract.ts';
 import type { ServerEventData } from '../api/contract/events.ts';
 import type { ServerSettings } from '../settings.ts';
 import type { ReportStore } from '../store/report-store.ts';
+import type { ReportFolders } from '../uploads/report-folders.ts';
 import { attachmentRoute } from './attachment-route.ts';
 import type { AuditLog } from './audit-log.ts';
 import { httpListen } from './http-settings.ts';
@@ -33,6 +34,7 @@ export interface ServerHttpParts {
   readonly tokens: ServerTokens;
   readonly audit: AuditLog;
   readonly reports: Pick<ReportStore, 'get'>;
+  readonly folders: ReportFolders;
   /** The folder of the built page. */
   readonly pages: string | undefined;
   readonly log: Logger;
@@ -81,7 +83,8 @@ export class ServerHttp {
 
   /** @throws FilerError `port-in-use` for a port that was asked for, `address-unusable`, `usage` */
   async open({ methods, measure, problem }: Served): Promise<void> {
-    const { home, settings, identity, version, events, tokens, audit, reports, pages, log } = this.#parts;
+    const { home, settings, identity, version, events, tokens, audit, reports, folders, pages, log } =
+      this.#parts;
     const served = await httpListen(settings, home);
     if (served === undefined) return;
     const metrics = await Metrics.open(measure, events);
@@ -97,7 +100,7 @@ export class ServerHttp {
       tokens,
       sessionKey: new Uint8Array(hkdfSync('sha256', identity.keyPem, '', 'filer http sessions', 32)),
       pages,
-      routes: [attachmentRoute(reports, home.attachments), ...monitorRoutes(metrics, problem)],
+      routes: [attachmentRoute(reports, folders), ...monitorRoutes(metrics, problem)],
       onAnswer: metrics.answered,
       log,
       onFault: (why) => log.error('a request failed for a fault of this program', { why }),

@@ -12,6 +12,8 @@ export interface Upload extends UploadKey {
   readonly bytes: number;
   /** How many, and their folder. */
   readonly files: number;
+  /** Which server has them on its disk, or `SHARED`; undefined for an engine that serves one. */
+  readonly server?: string | undefined;
   /** `open` until the report itself is stored; `gone` when the files are to be removed. */
   readonly state: 'open' | 'reported' | 'gone';
 }

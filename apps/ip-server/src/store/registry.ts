@@ -46,6 +46,14 @@ export interface HeartbeatAt {
   readonly heartbeat: Heartbeat;
 }
 
+/** A folder in which all servers of a store keep files. */
+export interface FilesFolder {
+  /** The same path at all servers. */
+  readonly folder: string;
+  /** What it says of itself: another folder at that path says something else. */
+  readonly id: string;
+}
+
 /** An invite as the server keeps it. */
 export interface InviteEntry {
   readonly grant: InviteGrant;
@@ -180,6 +188,9 @@ export interface Registry {
   saveTrustedTime(server: string, trust: SavedTrust): Promise<void>;
   listenedAt(server: string): Promise<ListenedAt | undefined>;
   saveListenedAt(server: string, listened: ListenedAt): Promise<void>;
+  /** Undefined while each server keeps files in its home. */
+  filesFolder(): Promise<FilesFolder | undefined>;
+  saveFilesFolder(folder: FilesFolder | undefined): Promise<void>;
   /** @param server its id: an engine for one server keeps one record */
   serverRecord(server: string): Promise<ServerRecord | undefined>;
   saveServerRecord(record: ServerRecord): Promise<void>;

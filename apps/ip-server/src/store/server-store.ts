@@ -35,6 +35,9 @@ export interface MailboxMessage {
 /** A server whose lease was not renewed for so long is dead: its sessions are lost, and its timers move. */
 export const LEASE_MS = 15_000;
 
+/** What has files of reports that are in a folder of all servers. */
+export const SHARED = 'shared';
+
 /** Of a server that was silent for so long nothing is known for certain. */
 export const DOUBT_MS = 7_000;
 
@@ -49,6 +52,11 @@ export interface ServerStore {
    * no server is known are its own, too, if it is the only one.
    */
   serve(server: string): Promise<void>;
+  /**
+   * Whether files of reports are in a folder of all servers from now on, or at those that took them. Those that this server has
+   * taken go along; when they are shared no longer, it has all of them.
+   */
+  shareFiles(isShared: boolean): Promise<void>;
   /** Makes a server known, or what is new of it. */
   enter(entry: ServerEntry): Promise<void>;
   /** Renews the lease of a server that was entered. */

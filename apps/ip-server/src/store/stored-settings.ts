@@ -1,6 +1,6 @@
 import { fieldsOf, integerOf, listOf, parseServerRecord, textOf, type ServerRecord } from '@filer/protocol';
 import { parseTrust, storedJson, type SavedTrust } from '@filer/program';
-import type { Founding, ListenedAt, Run } from './registry.ts';
+import type { FilesFolder, Founding, ListenedAt, Run } from './registry.ts';
 
 /** Texts under their names, as an engine keeps them. */
 export interface NamedTexts {
@@ -40,6 +40,14 @@ export class StoredSettings {
     return this.#texts.set(`listened_at ${server}`, JSON.stringify(listened));
   }
 
+  filesFolder(): Promise<FilesFolder | undefined> {
+    return this.#read('files_folder', parseFilesFolder);
+  }
+
+  saveFilesFolder(folder: FilesFolder | undefined): Promise<void> {
+    return this.#texts.set('files_folder', JSON.stringify(folder ?? null));
+  }
+
   async serverRecord(server: string): Promise<ServerRecord | undefined> {
     const own = await this.#read(`server_record ${server}`, parseServerRecord);
     // Before there could be several, the only server kept its record without its id.
@@ -72,6 +80,12 @@ function parseListenedAt(value: unknown): ListenedAt {
     port: integerOf(fields['port'], 'port', 0, 65_535),
     advertise: listOf(fields['advertise'], 'advertise', 64, textOf),
   };
+}
+
+function parseFilesFolder(value: unknown): FilesFolder | undefined {
+  if (value === null) return undefined;
+  const fields = fieldsOf(value, 'filesFolder');
+  return { folder: textOf(fields['folder'], 'folder'), id: textOf(fields['id'], 'id') };
 }
 
 /** @throws FilerError `message-malformed` */

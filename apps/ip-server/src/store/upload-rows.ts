@@ -11,6 +11,7 @@ export function uploadOf(row: Row): Upload {
     seq: integerIn(row, 'seq'),
     bytes: integerIn(row, 'bytes'),
     files: integerIn(row, 'files') + 1,
+    server: row['server'] === undefined ? undefined : textIn(row, 'server'),
     state: state === 'reported' || state === 'gone' ? state : 'open',
   };
 }

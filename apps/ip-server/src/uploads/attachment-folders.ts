@@ -1,4 +1,3 @@
-import { lstatSync } from 'node:fs';
 import { lstat, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -33,8 +32,8 @@ export class AttachmentFolders {
   }
 
   /** Whether a file is there as it came, as far as its size tells. */
-  has(key: UploadKey, { name, size }: Attachment): boolean {
-    const found = lstatSync(join(this.pathOf(key), name), { throwIfNoEntry: false });
+  async has(key: UploadKey, { name, size }: Attachment): Promise<boolean> {
+    const found = await attempt(lstat(join(this.pathOf(key), name)));
     return found?.isFile() === true && found.size === size;
   }
 

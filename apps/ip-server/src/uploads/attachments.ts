@@ -21,6 +21,7 @@ import { DiskRoom, type Logger } from '@filer/program';
 import { FreeSpace, receiveFiles } from '@filer/transfer';
 import type { AttachmentStore, Upload, UploadKey } from '../store/attachment-store.ts';
 import { AttachmentFolders } from './attachment-folders.ts';
+import type { Files } from './files-place.ts';
 import { AttachmentRoom, noRoomForAttachments, type Wanted } from './attachment-room.ts';
 
 /** Reports of one machine whose files are here and which themselves are not yet: an honest one brings one at a time. */
@@ -37,8 +38,7 @@ const MAX_ENTRIES = 10 * MAX_ATTACHMENTS;
 
 export interface AttachmentsParts {
   readonly store: AttachmentStore;
-  /** Folder of all attachments. */
-  readonly root: string;
+  readonly files: Pick<Files, 'place' | 'require'>;
   readonly network: string;
   readonly identity: Identity;
   /** What all of them together may take. */
@@ -71,8 +71,9 @@ export class Attachments {
   readonly #stop = new AbortController();
 
   constructor(parts: AttachmentsParts) {
-    const { store, root, spaceBytes, keepFreeBytes, agesNow: now } = parts;
+    const { store, files, spaceBytes, keepFreeBytes, agesNow: now } = parts;
     this.#parts = parts;
+    const root = files.place.attachments;
     this.#folders = new AttachmentFolders(root);
     this.#space = new FreeSpace(root, { quotaBytes: spaceBytes, keepFreeBytes });
     const disk = new DiskRoom(root, { keepFreeBytes });
@@ -103,6 +104,7 @@ export class Attachments {
     const key = { peer, ...report };
     const answering = re === undefined ? {} : { re };
     if (!this.#rates.tryTake(peer, UPLOAD_BYTES, performance.now())) throw this.#tooFast(peer);
+    await this.#requirePlace();
     const ended = Promise.withResolvers<void>();
     const folder = this.#folders.nameOf(key);
     for (let other = this.#running.get(folder); other !== undefined; other = this.#running.get(folder)) {
@@ -124,6 +126,16 @@ export class Attachments {
     } finally {
       this.#running.delete(folder);
       ended.resolve();
+    }
+  }
+
+  async #requirePlace(): Promise<void> {
+    const { files, onProblem } = this.#parts;
+    try {
+      await files.require();
+    } catch (error) {
+      if (error instanceof FilerError) onProblem(error);
+      throw error;
     }
   }
 
@@ -212,7 +224,7 @@ export class Attachments {
     for (const attachment of attachments) {
       const file = files?.get(attachment.name);
       const came = file?.size === attachment.size && file.digest === attachment.digest;
-      if (came && this.#folders.has(key, attachment)) continue;
+      if (came && (await this.#folders.has(key, attachment))) continue;
       throw new FilerError(
         'attachment-missing',
         `the attachment ${JSON.stringify(attachment.name)} of report ${seq} has not come: send it before the report`,
@@ -259,9 +271,10 @@ export class Attachments {
     }
   }
 
-  /** Removes what is no longer wanted, and makes room. @throws FilerError of the store or the disk */
-  sweep(): Promise<void> {
-    return this.#room.sweep();
+  /** Removes what is no longer wanted, and makes room. @param isHere whether this server does it @throws FilerError of the store or the disk */
+  async sweep(isHere = true): Promise<void> {
+    await this.#parts.files.require();
+    if (isHere) await this.#room.sweep();
   }
 
   /** Ends what runs; half files stay for the next try. */

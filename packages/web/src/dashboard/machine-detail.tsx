@@ -4,7 +4,7 @@ import { Ago } from '../ui/ago.tsx';
 import { go } from '../ui/address.ts';
 import { useDocument } from '../ui/document.ts';
 import { isAbout } from '../ui/about.ts';
-import { bytesText } from '../ui/format.ts';
+import { bytesText, shortId } from '../ui/format.ts';
 import { useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Reading } from '../ui/reading.tsx';
 import { Sparkline } from '../ui/sparkline.tsx';
@@ -13,7 +13,7 @@ import { may } from '../ui/session.ts';
 import { api } from './api.ts';
 import { ActionButtons } from './machine-actions.tsx';
 import { Light } from './light.tsx';
-import { isComplete, machines, type Machine } from './machines.ts';
+import { isComplete, isSeveral, machines, type Machine } from './machines.ts';
 import { Reports } from './reports.tsx';
 import { TransfersView } from './transfers-view.tsx';
 import { Series } from './series.tsx';
@@ -85,7 +85,8 @@ export function MachineDetail({ id }: { readonly id: string }) {
 }
 
 function Facts({ machine }: { readonly machine: Machine }) {
-  const { id, seenAt, reportedAt, dueAt, groups, freeBytes, address, via, version, overdue } = machine;
+  const { id, seenAt, reportedAt, dueAt, groups, freeBytes, address, via, version, server, overdue } =
+    machine;
   return (
     <dl class="facts">
       <div>
@@ -130,6 +131,12 @@ function Facts({ machine }: { readonly machine: Machine }) {
         <dt>Version</dt>
         <dd>{version ?? '–'}</dd>
       </div>
+      {isSeveral.value && (
+        <div>
+          <dt>Server</dt>
+          <dd title={server ?? undefined}>{server === null ? '–' : shortId(server)}</dd>
+        </div>
+      )}
       <div class="wide">
         <dt>Id</dt>
         <dd class="mono">{id}</dd>

@@ -26,6 +26,7 @@ interface Listed {
   readonly online: boolean;
   readonly address: string | null;
   readonly version: string | null;
+  readonly server: string | null;
 }
 
 export function countsOf(machines: readonly Pick<Listed, 'standing'>[]): Readonly<Record<Standing, number>> {
@@ -60,7 +61,7 @@ export interface Filter {
   /** A standing; empty for all but those that left. */
   readonly standing: string;
   readonly group: string;
-  /** Words that all are in the name, a group, the address or the version. */
+  /** Words that all are in the name, a group, the address, the version, or the id of its server. */
   readonly text: string;
 }
 
@@ -79,9 +80,8 @@ export function filtered<M extends Listed>(machines: readonly M[], { standing, g
     )
       return false;
     if (group !== '' && !machine.groups.includes(group)) return false;
-    const about = [machine.name, ...machine.groups, machine.address ?? '', machine.version ?? '', machine.id]
-      .join(' ')
-      .toLowerCase();
+    const { name, groups, address, version, server, id } = machine;
+    const about = [name, ...groups, address ?? '', version ?? '', server ?? '', id].join(' ').toLowerCase();
     return words.every((word) => about.includes(word));
   });
 }

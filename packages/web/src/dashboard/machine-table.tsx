@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { Ago } from '../ui/ago.tsx';
 import { address, go } from '../ui/address.ts';
-import { bytesText } from '../ui/format.ts';
+import { bytesText, shortId } from '../ui/format.ts';
 import { useKeys, type Shortcut } from '../ui/keys.tsx';
 import { Link } from '../ui/link.tsx';
 import { WindowedRows } from '../ui/windowed.tsx';
@@ -10,7 +10,17 @@ import { may } from '../ui/session.ts';
 import { Light } from './light.tsx';
 import { act } from './machine-actions.tsx';
 import { Groups } from './summary.tsx';
-import { filter, isComplete, machines, moved, problem, putInOrder, shown, type Machine } from './machines.ts';
+import {
+  filter,
+  isComplete,
+  isSeveral,
+  machines,
+  moved,
+  problem,
+  putInOrder,
+  shown,
+  type Machine,
+} from './machines.ts';
 
 /** The row that the keys act on. */
 const chosen = signal<string | undefined>(undefined);
@@ -59,7 +69,7 @@ export function MachineTable() {
   const { text, standing, group } = filter.value;
   const isNarrowed = text !== '' || group !== '' || standing !== '';
   return (
-    <section class="machines" aria-label="Machines">
+    <section class={isSeveral.value ? 'machines several' : 'machines'} aria-label="Machines">
       <div class="bar">
         <input
           id="search"
@@ -110,8 +120,13 @@ export function MachineTable() {
               </th>
               <th scope="col">Address</th>
               <th scope="col">Version</th>
+              {isSeveral.value && (
+                <th scope="col" class="server">
+                  Server
+                </th>
+              )}
               {may('admin') && (
-                <th scope="col">
+                <th scope="col" class="more">
                   <span class="sr-only">Actions</span>
                 </th>
               )}
@@ -176,6 +191,11 @@ function Row({ machine, index }: { readonly machine: Machine; readonly index: nu
         {machine.address ?? <span class="dim">–</span>} <span class="dim">{machine.via}</span>
       </td>
       <td class="cut dim">{machine.version ?? '–'}</td>
+      {isSeveral.value && (
+        <td class="server dim" title={machine.server ?? 'not connected'}>
+          {machine.server === null ? '–' : shortId(machine.server)}
+        </td>
+      )}
       {may('admin') && (
         <td class="more">
           <button

@@ -18,6 +18,9 @@ export const isComplete = signal(false);
 /** The order of the list: made at load, and when a person asks for it, so that rows do not jump. */
 const order = signal<readonly string[]>([]);
 
+/** Whether the network has several servers: which of them holds a session is shown then. */
+export const isSeveral = signal(false);
+
 /** Why the last reading failed. */
 export const problem = signal<string | undefined>(undefined);
 
@@ -49,14 +52,19 @@ async function readOrTell(): Promise<void> {
 async function readMachines(): Promise<void> {
   const got = new Map<string, Machine>();
   const isFirst = since === undefined;
-  const { at, time, all, removed } = await api.read('machines', since === undefined ? {} : { since }, {
-    onItems: (items) => {
-      for (const item of items) got.set(item.id, item);
-      // The first rows are shown while the others come: they are in their order already.
-      if (isFirst && !isComplete.value) show(got, true);
+  const { at, time, all, removed, servers } = await api.read(
+    'machines',
+    since === undefined ? {} : { since },
+    {
+      onItems: (items) => {
+        for (const item of items) got.set(item.id, item);
+        // The first rows are shown while the others come: they are in their order already.
+        if (isFirst && !isComplete.value) show(got, true);
+      },
     },
-  });
+  );
   since = at;
+  isSeveral.value = (servers ?? 1) > 1;
   setClock(time);
   const known = all ? got : new Map([...machines.value, ...got]);
   for (const id of removed) known.delete(id);

@@ -10,6 +10,11 @@ export function bytesText(bytes: number): string {
   return `${Number(value.toPrecision(3))} ${UNITS[power]}`;
 }
 
+/** Enough of the id of a server to know it by, as the commands write it. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
 /** `1 file`, `2 files`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -112,6 +112,8 @@ export const machineMethods = {
       all: v.boolean(),
       /** Ids of those that were removed since. */
       removed: arrayOf(v.string()),
+      /** How many servers the network has. */
+      servers: v.exactOptional(v.number()),
     }),
   }),
 

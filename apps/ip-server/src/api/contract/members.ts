@@ -57,7 +57,12 @@ const peerEntry = v.object({
 export type PeerEntry = v.InferOutput<typeof peerEntry>;
 
 const peersDocument = v.object({
-  server: v.object({ connected: v.boolean(), asOf: time }),
+  server: v.object({
+    connected: v.boolean(),
+    asOf: time,
+    /** How many servers the network has. */
+    count: v.exactOptional(v.number()),
+  }),
   peers: arrayOf(peerEntry),
 });
 export type PeersDocument = v.InferOutput<typeof peersDocument>;

@@ -15,6 +15,7 @@ import {
 import { contract } from '../../api/contract.ts';
 import { asking } from '../asking.ts';
 import { following } from '../following.ts';
+import { shortId } from '../servers/servers.ts';
 import { styleText } from 'node:util';
 import type { PeerEntry, PeersDocument } from '../../api/contract/members.ts';
 
@@ -84,10 +85,11 @@ const COLUMNS: readonly Column[] = [
   { title: 'REPORTS' },
   { title: 'LAST SEEN', fit: 'whole' },
   { title: 'GROUPS', dropOrder: 1 },
-  { title: 'FREE', fit: 'whole', align: 'right', dropOrder: 2 },
-  { title: 'LOAD', fit: 'whole', align: 'right', dropOrder: 3 },
-  { title: 'ADDRESS', dropOrder: 4 },
-  { title: 'VERSION', fit: 'whole', dropOrder: 5 },
+  { title: 'SERVER', fit: 'whole', dropOrder: 2 },
+  { title: 'FREE', fit: 'whole', align: 'right', dropOrder: 3 },
+  { title: 'LOAD', fit: 'whole', align: 'right', dropOrder: 4 },
+  { title: 'ADDRESS', dropOrder: 5 },
+  { title: 'VERSION', fit: 'whole', dropOrder: 6 },
 ];
 
 /** Schedules of one machine that are named; of more only how many. */
@@ -104,6 +106,7 @@ export function peersScreen(
   { now, columns }: ScreenSize,
   stdout: OutputStream,
 ): Screen {
+  const isSeveral = (server.count ?? 1) > 1;
   const rows = peers.map((peer) => ({ ...peer, shown: shownState(peer, server.connected) }));
   const sorted = rows.toSorted((a, b) => urgency(a) - urgency(b));
   const styled =
@@ -122,6 +125,8 @@ export function peersScreen(
       mark(reportWords(row, now), row.reports),
       row.online ? 'now' : formatAgo(Date.parse(row.lastSeen), now),
       row.groups.join(' '),
+      // Of several servers: the column is left out where it is empty.
+      isSeveral && row.server !== null ? shortId(row.server) : '',
       row.lastHeartbeat === null ? '' : formatBytes(row.lastHeartbeat.inboxFreeBytes),
       row.lastHeartbeat?.load.toFixed(2) ?? '',
       row.addresses.join(' '),
@@ -142,6 +147,7 @@ function peersKey({ server, peers }: PeersDocument): unknown {
       peer.groups,
       peer.addresses,
       peer.version,
+      peer.server,
       peer.schedules.map(({ name, state, since }) => [name, state, since]),
     ]),
   ];

@@ -1,4 +1,4 @@
-import { FilerError, type Attachment } from '@filer/protocol';
+import { FilerError, loadIdentity, type Attachment } from '@filer/protocol';
 import {
   formatBytes,
   formatDuration,
@@ -12,7 +12,8 @@ import {
   type Context,
   type ProgressMode,
 } from '@filer/program';
-import { AttachmentFolders } from '../../uploads/attachment-folders.ts';
+import { filesPlaceOf } from '../../uploads/files-place.ts';
+import { ReportFolders } from '../../uploads/report-folders.ts';
 import { takeOut, type TakeOut } from './attached-files.ts';
 import { documentOf, Names, openHistory } from './report-documents.ts';
 import { failureOf } from './report-formats.ts';
@@ -46,12 +47,15 @@ export async function run(
     await names.update();
     const document = documentOf(stored, names.all);
     const { peer: from, report } = stored;
+    const place = filesPlaceOf(home, await store.registry.filesFolder());
+    const server = (await loadIdentity(home.identityFolder))?.id;
+    const folders = new ReportFolders(store.attachments, place, home, server);
     const taken =
       out === undefined
         ? undefined
         : await copyOut(
             {
-              from: new AttachmentFolders(home.attachments).pathOf({ peer: from, ...report }),
+              from: await folders.of({ peer: from, ...report }),
               to: out,
               attachments: document.attachments,
               signal,

@@ -1,4 +1,4 @@
-import type { Attachment } from '@filer/protocol';
+import { FilerError, type Attachment } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
 import type { AttachmentStore, Measure, Upload, UploadKey } from '../attachment-store.ts';
 import { attachmentOf, uploadOf } from '../upload-rows.ts';
@@ -17,7 +17,7 @@ export class PostgresAttachmentStore implements AttachmentStore {
 
   async amount(measure: Measure): Promise<number> {
     const sum = `SELECT coalesce(sum(${SUMMED[measure]}), 0)::bigint AS amount FROM uploads WHERE server = $1`;
-    return integerIn(await this.#database.get(sum, this.#here.server), 'amount');
+    return integerIn(await this.#database.get(sum, this.#here.keeper), 'amount');
   }
 
   hasReport(key: UploadKey): Promise<boolean> {
@@ -38,7 +38,7 @@ export class PostgresAttachmentStore implements AttachmentStore {
     const { peer, spool, seq } = key;
     return await this.#database.transaction(async (queries) => {
       if (await isStored(queries, key)) return undefined;
-      await queries.run(BEGIN, peer, spool, seq, now, this.#here.server);
+      await queries.run(BEGIN, peer, spool, seq, now, this.#here.keeper);
       const upload = await uploadIn(queries, key);
       if (upload === undefined) throw new Error('an upload that was begun is there');
       await queries.run('DELETE FROM attachments WHERE upload = $1', upload.number);
@@ -49,7 +49,9 @@ export class PostgresAttachmentStore implements AttachmentStore {
   async note({ number }: Upload, { name, size, digest }: Attachment, now: number): Promise<void> {
     await this.#database.transaction(async (queries) => {
       // First: files of one upload are counted one after the other.
-      await queries.run('UPDATE uploads SET at = $2 WHERE number = $1', number, now);
+      const isThere = (await queries.run('UPDATE uploads SET at = $2 WHERE number = $1', number, now)) > 0;
+      if (!isThere)
+        throw new FilerError('connection-closed', 'another server has removed these files: they come again');
       await queries.run(NOTE, number, name, size, digest);
       await queries.run(COUNT, number);
     });
@@ -77,36 +79,36 @@ export class PostgresAttachmentStore implements AttachmentStore {
 
   async gone(limit: number): Promise<Upload[]> {
     const find = `SELECT * FROM uploads WHERE state = 'gone' AND server = $2 ORDER BY number LIMIT $1`;
-    return (await this.#database.all(find, limit, this.#here.server)).map(uploadOf);
+    return (await this.#database.all(find, limit, this.#here.keeper)).map(uploadOf);
   }
 
   async openSince(before: number, limit: number): Promise<Upload[]> {
     const find = `
       SELECT * FROM uploads WHERE state = 'open' AND at < $1 AND server = $3 ORDER BY at LIMIT $2`;
-    return (await this.#database.all(find, before, limit, this.#here.server)).map(uploadOf);
+    return (await this.#database.all(find, before, limit, this.#here.keeper)).map(uploadOf);
   }
 
   async openOf(peer: string): Promise<Upload[]> {
     const find = `SELECT * FROM uploads WHERE peer = $1 AND state = 'open' AND server = $2 ORDER BY at`;
-    return (await this.#database.all(find, peer, this.#here.server)).map(uploadOf);
+    return (await this.#database.all(find, peer, this.#here.keeper)).map(uploadOf);
   }
 
   async heaviest(measure: Measure): Promise<{ readonly peer: string; readonly amount: number } | undefined> {
     const find = `
       SELECT peer, sum(${SUMMED[measure]})::bigint AS amount FROM uploads WHERE server = $1
       GROUP BY peer ORDER BY amount DESC, peer LIMIT 1`;
-    const row = await this.#database.get(find, this.#here.server);
+    const row = await this.#database.get(find, this.#here.keeper);
     return row === undefined ? undefined : { peer: textIn(row, 'peer'), amount: integerIn(row, 'amount') };
   }
 
   async amountOf(measure: Measure, peer: string): Promise<number> {
     const sum = `
       SELECT coalesce(sum(${SUMMED[measure]}), 0)::bigint AS amount FROM uploads WHERE peer = $1 AND server = $2`;
-    return integerIn(await this.#database.get(sum, peer, this.#here.server), 'amount');
+    return integerIn(await this.#database.get(sum, peer, this.#here.keeper), 'amount');
   }
 
   async oldestOf(peer: string, limit: number): Promise<Upload[]> {
-    return (await this.#database.all(OLDEST_OF, peer, limit, this.#here.server)).map(uploadOf);
+    return (await this.#database.all(OLDEST_OF, peer, limit, this.#here.keeper)).map(uploadOf);
   }
 }
 

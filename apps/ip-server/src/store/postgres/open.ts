@@ -25,7 +25,7 @@ import { PostgresTokenStore } from './token-store.ts';
  */
 export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
   const database = new PostgresDatabase(place, NEWEST_VERSION);
-  const here: Here = { server: '' };
+  const here: Here = { server: '', keeper: '' };
   try {
     await migrate(database);
     return {

@@ -3,6 +3,7 @@ import { fieldsOf, listOf, parseServerList, textOf, type Message, type ServerLis
 import { bytesIn, integerIn, optionalIntegerIn, storedJson, textIn, type Row } from '@filer/program';
 import {
   LEASE_MS,
+  SHARED,
   type Beat,
   type KnownEntry,
   type MailboxMessage,
@@ -21,6 +22,8 @@ const MAILBOX_PAGE = 200;
 /** Which server uses a store. */
 export interface Here {
   server: string;
+  /** Who has the files of reports that are taken now: that server, or `SHARED`. */
+  keeper: string;
 }
 
 /** What the servers of a network share, in PostgreSQL. */
@@ -36,6 +39,7 @@ export class PostgresServerStore implements ServerStore {
 
   async serve(server: string): Promise<void> {
     this.#here.server = server;
+    this.#here.keeper = server;
     await this.#database.run(ADOPT, server);
   }
 
@@ -49,6 +53,13 @@ export class PostgresServerStore implements ServerStore {
         ? await this.#database.all('SELECT * FROM schedules')
         : await this.#database.all('SELECT * FROM schedules WHERE peer = ANY ($1::text[])', peers);
     return rows.map(expectationOf);
+  }
+
+  async shareFiles(isShared: boolean): Promise<void> {
+    const { server } = this.#here;
+    const [from, to] = isShared ? [server, SHARED] : [SHARED, server];
+    await this.#database.run('UPDATE uploads SET server = $2 WHERE server = $1', from, to);
+    this.#here.keeper = to;
   }
 
   async enter({ id, addresses, software }: ServerEntry): Promise<void> {
