@@ -21,7 +21,7 @@ import { copyFolder, type CopiedFiles } from './copied-files.ts';
 const MARKER = 'filer-files';
 
 /** What `--files` calls the homes. */
-export const IN_HOMES = 'home';
+const IN_HOMES = 'home';
 
 /** A network file system that does not answer for so long is away, in ms. */
 const ANSWER_MS = 5_000;
