@@ -20,6 +20,9 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
 
   /** Where the session of the machine is. */
   const held = { by: 'a' };
+  /** What each server says of the store. */
+  const problems = new Map<string, string | undefined>();
+
   /** The servers that are cut off from the database. */
   const cutOff = new Set<string>();
 
@@ -49,7 +52,7 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
         isMember: () => true,
         alarmsOf: () => NO_EFFECTS,
         onRaised: (events) => said.push(...events.map(({ event }) => `${event} at ${name}`)),
-        onProblem: () => undefined,
+        onProblem: (problem) => void problems.set(name, problem?.code),
         shared: {
           load: (peers) => reached(() => servers.expectations(peers)),
           isJudge: () => judge.name === name,
@@ -70,6 +73,17 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
   }
 
   const schedule = { name: 'x', nextInMs: MINUTE, thirdInMs: 3 * MINUTE, graceMs: 0, always: false };
+
+  test('a database that was away is said to work again by those that have nothing to store, too', async () => {
+    const b = await monitor('b', await cluster.freshDatabase(), { name: 'a' });
+    cutOff.add('b');
+    await b.sweep();
+    expect(problems.get('b')).toBe('connect-failed');
+    cutOff.delete('b');
+    await b.sweep();
+
+    expect(problems.get('b')).toBeUndefined();
+  });
 
   test('are judged by one server, by what any of them has heard, and each alarm is raised once', async () => {
     const address = await cluster.freshDatabase();

@@ -116,7 +116,7 @@ export async function openReportSide(
     store: store.reports,
     append: (reports) => monitor.append(reports),
     onProblem: tells('reports'),
-    onStored: () => retention.stored(),
+    onStored: (bytes) => retention.stored(bytes),
     refusal: (bytes, peer) => room.refusal(bytes, peer),
     events,
   });

@@ -9,6 +9,12 @@ const PRUNE_AT_ONCE = 200;
 /** Reports are dropped at once, and not with the next minute, when they take more than their space by this part of it. */
 const SLACK = 0.02;
 
+/**
+ * Of what is left, by the contents that this server stores before it looks again: a report takes up to some times its content, and other
+ * servers store reports, too. What they fill together meanwhile goes with the next minute.
+ */
+const USED_UNSEEN = 0.05;
+
 /** Made free for machines with few reports when the disk has no room: by this part of all reports at a time. */
 const MADE_FREE = 0.02;
 
@@ -26,6 +32,9 @@ export class Retention {
   readonly #parts: RetentionParts;
   readonly #steps = new Semaphore(1);
   #isMakingRoom = false;
+  /** What was stored since it was last looked how much there is, and how much may be until the next look, in bytes. */
+  #storedBytes = 0;
+  #untilLookBytes = 0;
   #closed = false;
 
   constructor(parts: RetentionParts) {
@@ -41,12 +50,17 @@ export class Retention {
     });
   }
 
-  /** Reports were stored: those that are too many go soon. */
-  stored(): void {
+  /** Reports were stored: those that are too many go soon. @param contentBytes of them */
+  stored(contentBytes: number): void {
     const { store, maxReportBytes } = this.#parts;
+    this.#storedBytes += contentBytes;
+    // Each look adds up what all machines have.
+    if (this.#storedBytes < this.#untilLookBytes) return;
     this.#makeRoom(async () => {
-      const bytes = await store.reports.bytes();
-      return bytes > maxReportBytes * (1 + SLACK) ? maxReportBytes : undefined;
+      this.#storedBytes = 0;
+      const left = maxReportBytes * (1 + SLACK) - (await store.reports.bytes());
+      this.#untilLookBytes = left * USED_UNSEEN;
+      return left < 0 ? maxReportBytes : undefined;
     });
   }
 
@@ -68,7 +82,7 @@ export class Retention {
     this.#isMakingRoom = true;
     void this.#steps.take(async () => {
       try {
-        const maxBytes = await limit();
+        const maxBytes = await this.#parts.health.attempt('retention', limit);
         if (maxBytes !== undefined) await this.#drop(maxBytes);
       } finally {
         this.#isMakingRoom = false;

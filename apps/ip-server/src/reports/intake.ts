@@ -33,8 +33,8 @@ export interface IntakeParts {
   readonly append: (reports: readonly NewReport[]) => Promise<StoreOutcome[]>;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
-  /** Called when reports were stored. @default nothing */
-  readonly onStored?: () => void;
+  /** Called when reports were stored, with the bytes of their contents. @default nothing */
+  readonly onStored?: (bytes: number) => void;
   /**
    * Why a report of a machine has no room now.
    *
@@ -123,7 +123,7 @@ export class ReportIntake {
         const stored = batch.filter((_, index) => outcomes[index] === 'stored');
         this.#tell(undefined);
         if (stored.length === batch.length) {
-          this.#parts.onStored?.();
+          this.#parts.onStored?.(stored.reduce((sum, { report }) => sum + report.content.length, 0));
           this.#parts.events?.publish('report', {
             count: stored.length,
             peers: [...new Set(stored.map(({ report: { peer } }) => peer))],

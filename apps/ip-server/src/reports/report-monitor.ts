@@ -178,6 +178,8 @@ export class ReportMonitor {
     if (steady - this.#reloadedAt >= RELOAD_MS || (isJudge && this.#wasJudge !== true)) {
       await this.#unsaved.reload(undefined);
       this.#reloadedAt = steady;
+      // One that does not judge may have nothing to store for long.
+      if (this.#unsaved.isEmpty) this.#parts.onProblem(undefined);
     }
     this.#wasJudge = isJudge;
     if (!isJudge) clock.look();
