@@ -142,3 +142,29 @@ test('a folder that is not there is named with what to do', () => {
     expect.objectContaining({ code: 'home-not-writable', message: expect.stringContaining('ENOENT') }),
   );
 });
+
+test('what need not wait for the disk waits for none, and all that follows does again', () => {
+  using database = new Database(file, SCHEMA);
+  const synced = (): number => database.pragma('synchronous');
+  const add = (name: string): number => {
+    database.prepare('INSERT INTO things VALUES (?)').run(name);
+    return synced();
+  };
+  const [full, normal] = [2, 1];
+
+  expect(database.transactionSoon(() => add('ball'))).toBe(normal);
+  expect(() =>
+    database.transactionSoon(() => {
+      add('hoop');
+      throw new Error('not this one');
+    }),
+  ).toThrow('not this one');
+  expect(database.transaction(() => add('bat'))).toBe(full);
+  // A part of what waits for the disk waits with it.
+  expect(database.transaction(() => database.transactionSoon(() => add('net')))).toBe(full);
+  expect(database.prepare('SELECT name FROM things').all()).toEqual([
+    { name: 'ball' },
+    { name: 'bat' },
+    { name: 'net' },
+  ]);
+});

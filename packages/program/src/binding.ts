@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import type { Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
+import type { Argument, Arguments, ArgumentValues, GivenArguments } from './arguments.ts';
 
 /** What a usage text says about a positional. */
 export interface Positional {
@@ -20,8 +20,33 @@ export function optionName(key: string): string {
   return key.replace(/(Ms|Bytes)$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** An option of a command: its key in the arguments, and what it takes. */
+export interface Option {
+  readonly key: string;
+  readonly argument: Argument<unknown>;
+}
+
+/** The options of a command by their names. */
+export function optionsOf(command: { readonly args: Arguments }, usage: Usage): Map<string, Option> {
+  const positionals = new Set(usage.positionals.map((each) => each.key));
+  return new Map(
+    Object.entries(command.args).flatMap(([key, argument]) =>
+      positionals.has(key) ? [] : [[argument.option ?? optionName(key), { key, argument }] as const],
+    ),
+  );
+}
+
+/** Each is asked for many times at a start. */
+const parsed = new Map<string, Usage>();
+
 /** Takes a usage text apart; one that is not well formed is a bug. */
-export function parseUsage(usage: string): Usage {
+export function parseUsage(text: string): Usage {
+  const usage = parsed.get(text) ?? takenApart(text);
+  parsed.set(text, usage);
+  return usage;
+}
+
+function takenApart(usage: string): Usage {
   const words: string[] = [];
   const positionals: Positional[] = [];
   let afterDashes = false;

@@ -1,12 +1,11 @@
 import yargs, { type Argv } from 'yargs';
-import type { Argument } from './arguments.ts';
 import {
   bindPositionals,
-  optionName,
+  optionsOf,
   parseUsage,
   positionalLabel,
   usageError,
-  type Usage,
+  type Option,
 } from './binding.ts';
 import type { GivenArguments } from './arguments.ts';
 import type { Command, OpenCommand } from './command.ts';
@@ -42,21 +41,6 @@ export function parseCommandLine(
   const [first] = excess;
   if (first !== undefined) throw excessError(program, commands, command, first);
   return command.expand?.(given) ?? given;
-}
-
-export interface Option {
-  readonly key: string;
-  readonly argument: Argument<unknown>;
-}
-
-/** The options of a command by their names. */
-export function optionsOf(command: OpenCommand, usage: Usage): Map<string, Option> {
-  const positionals = new Set(usage.positionals.map((each) => each.key));
-  return new Map(
-    Object.entries(command.args).flatMap(([key, argument]) =>
-      positionals.has(key) ? [] : [[argument.option ?? optionName(key), { key, argument }] as const],
-    ),
-  );
 }
 
 /**

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { lstat, access, chmod } from 'node:fs/promises';
 import { constants, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { FilerError, makeFolders, systemCode, writeFailure } from '@filer/protocol';
+import { FilerError, makeFolders, nodeCrypto, systemCode, writeFailure } from '@filer/protocol';
 import { environmentPrefix, variable, type Environment, type ProgramName } from './environment.ts';
 import { userFolders, type UserFolders } from './user-folders.ts';
 
@@ -175,7 +174,7 @@ function ownFolders(env: Environment): Home['own'] {
 function socketPath(program: ProgramName, stateFolder: string, env: Environment): string {
   const natural = join(stateFolder, 'control.sock');
   if (Buffer.byteLength(natural) <= MAX_SOCKET_PATH_BYTES) return natural;
-  const digest = createHash('sha256').update(realPath(stateFolder)).digest('hex').slice(0, 24);
+  const digest = nodeCrypto().createHash('sha256').update(realPath(stateFolder)).digest('hex').slice(0, 24);
   const candidates = [variable(env, 'XDG_RUNTIME_DIR'), tmpdir(), '/tmp'].flatMap((folder) =>
     folder === undefined ? [] : [join(folder, `${program}-${digest}`, 'control.sock')],
   );

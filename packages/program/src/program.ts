@@ -1,7 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import type { GivenArguments } from './arguments.ts';
 import type { Command, Context, LineSurroundings, OpenCommand } from './command.ts';
-import { parseCommandLine } from './command-line.ts';
 import { isGlobal, readGlobals, selectCommand, separateFlags, unknownCommand } from './selection.ts';
 import { completionCommand } from './completion/command.ts';
 import type { Completion } from './completion/candidate.ts';
@@ -182,7 +181,8 @@ async function dispatch(options: Dispatched, surroundings: Surroundings): Promis
     return 0;
   }
   if (command === undefined) throw unknownCommand(calledAs, commands, words);
-  const opened = await command.open();
+  // yargs is loaded beside the command.
+  const [opened, { parseCommandLine }] = await Promise.all([command.open(), import('./command-line.ts')]);
   return runCommand(opened, parseCommandLine(calledAs, commands, opened, tokens), options, surroundings);
 }
 

@@ -56,6 +56,7 @@ export { fairLevel } from './fairness/fair-level.ts';
 export { Rates, type RateBounds } from './fairness/rates.ts';
 export { askBounded, BoundedAnswer, type AnswerBounds } from './bounded-answer.ts';
 export { diskNear, filesKeptFree, usableOf, type DiskState } from './disk-state.ts';
+export { nodeCrypto } from './loaded-late.ts';
 export { makeFolders } from './make-folders.ts';
 export { createSecretFile, replaceSecretFile } from './trust/secret-file.ts';
 export { createWebCertificate, type WebCertificate } from './trust/web-certificate.ts';

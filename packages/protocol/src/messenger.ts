@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { FilerError, messageOf, systemCode } from './errors.ts';
 import { Held } from './fairness/held.ts';
@@ -7,6 +6,7 @@ import { processShares } from './fairness/process-shares.ts';
 import { encodeFrame, encodeFrameHead, FrameDecoder, type FrameLimits } from './frame.ts';
 import type { Header, Message } from './header.ts';
 import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
+import { nodeCrypto } from './loaded-late.ts';
 import { MAX_QUEUED_BYTES, MAX_UNREAD_BYTES, MIN_UNREAD_BYTES } from './limits.ts';
 import { MessageQueue } from './message-queue.ts';
 import { MessageWriter } from './message-writer.ts';
@@ -50,8 +50,6 @@ export interface MessengerOptions {
  * the connection does, and `closed` then says why.
  */
 export class Messenger implements AsyncIterable<Message> {
-  /** Hash of `addr`: a short handle for lists and logs, unique among live connections. */
-  readonly id: string;
   /** `ip:port` of the other side; `local:N`, or `remote:N`, counted up, where the connection has no address. */
   readonly addr: string;
   readonly socket: Socket;
@@ -70,6 +68,7 @@ export class Messenger implements AsyncIterable<Message> {
   /** Resolves when the connection is gone: undefined after an orderly end, else the reason. Never rejects. */
   readonly closed: Promise<FilerError | undefined>;
 
+  #id: string | undefined;
   #holder: string | undefined;
   #maxBytes: number;
   readonly #unread: Held | undefined;
@@ -92,7 +91,6 @@ export class Messenger implements AsyncIterable<Message> {
     const { remote = socket.remoteAddress } = options;
     const own = remote === socket.remoteAddress ? describeRemote(socket) : undefined;
     this.addr = own ?? describeHostPort(remote ?? 'local', ++connections);
-    this.id = createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
     this.#holder = options.holder;
     this.#maxBytes = options.maxUnauthenticatedBytes ?? Infinity;
     this.#reusesPieces = options.reads !== undefined;
@@ -148,6 +146,12 @@ export class Messenger implements AsyncIterable<Message> {
     });
     if (options.reads === undefined) socket.on('data', (piece: Buffer) => this.#receive(piece));
     else options.reads.listen((piece) => this.#receive(piece));
+  }
+
+  /** Hash of `addr`: a short handle for lists and logs, unique among live connections. */
+  get id(): string {
+    this.#id ??= nodeCrypto().createHash('sha256').update(this.addr).digest('hex').slice(0, 16);
+    return this.#id;
   }
 
   /** The other side, for people. */

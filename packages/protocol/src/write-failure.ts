@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   accessSync,
   closeSync,
@@ -10,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { FilerError, messageOf, systemCode, type ErrorCode } from './errors.ts';
+import { nodeCrypto } from './loaded-late.ts';
 
 /** What the system says of a write, as what it means to the owner of the disk, and what helps. */
 const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
@@ -84,7 +84,7 @@ function sqliteCode(error: unknown): number | undefined {
 
 /** @returns the system's code for a write to this file or a new one beside it; undefined when both succeed */
 function triedBeside(file: string): string | undefined {
-  const trial = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  const trial = `${file}.${nodeCrypto().randomBytes(6).toString('hex')}.tmp`;
   try {
     if (existsSync(file)) accessSync(file, constants.R_OK | constants.W_OK);
     const descriptor = openSync(trial, 'wx', 0o600);

@@ -57,7 +57,8 @@ export class ArrivalStore {
       .get(sender.id, job);
     if (row !== undefined) return textIn(row, 'folder');
     const folder = make();
-    this.#database.transaction(() => {
+    // On the disk before the first of its files is signed for.
+    this.#database.transactionSoon(() => {
       this.#database
         .prepare('INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, 0, 0)')
         .run(sender.id, job, sender.name, folder, note, beganAt);

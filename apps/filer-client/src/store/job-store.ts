@@ -191,7 +191,8 @@ export class JobStore {
 
   /** A recipient's turn has come. @returns false when it does not wait any more: it was cancelled, or another process serves it */
   begin(job: string, peer: string, owner: string, now: number): boolean {
-    return this.#database.transaction(() => {
+    // A job that is kept begins again after a power cut.
+    return this.#database.transactionSoon(() => {
       const { changes } = this.#database
         .prepare(
           `UPDATE job_recipients SET state = 'running', status = 'is served', started_at = COALESCE(started_at, ?1)
@@ -209,9 +210,9 @@ export class JobStore {
     });
   }
 
-  /** Notes how a recipient stands, and with it the job. */
+  /** Notes how a recipient stands, and with it the job. After a power cut the receipts say it again. */
   end(job: string, peer: string, end: DeliveryEnd, now: number): void {
-    this.#database.transaction(() => {
+    this.#database.transactionSoon(() => {
       this.#end(job, peer, end, now);
       this.#settle(job, now);
     });

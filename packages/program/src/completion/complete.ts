@@ -1,7 +1,6 @@
 import type { Argument } from '../arguments.ts';
-import { parseUsage } from '../binding.ts';
+import { optionsOf, parseUsage, type Option } from '../binding.ts';
 import type { Command, OpenCommand } from '../command.ts';
-import { optionsOf, type Option } from '../command-line.ts';
 import { printable } from '../printable.ts';
 import type { Candidate, Completion } from './candidate.ts';
 import { beginsWith, GLOBAL_FLAGS, selectCommand, separateFlags, wordsOf } from '../selection.ts';

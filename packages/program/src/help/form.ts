@@ -1,7 +1,6 @@
 import type { Argument } from '../arguments.ts';
-import { parseUsage, positionalLabel, type Positional } from '../binding.ts';
+import { optionsOf, parseUsage, positionalLabel, type Positional } from '../binding.ts';
 import type { OpenCommand } from '../command.ts';
-import { optionsOf } from '../command-line.ts';
 
 /** A positional or an option as people see it. */
 export interface Parameter {

@@ -54,6 +54,7 @@ export class Database implements Disposable {
   readonly file: string;
   readonly #schema: Schema;
   readonly #sqlite: DatabaseSync;
+  readonly #synchronous: 'FULL' | 'NORMAL';
 
   /**
    * Opens the file, makes it when it is missing, and brings it to the newest version of its schema. A file that is refused is
@@ -65,6 +66,7 @@ export class Database implements Disposable {
     const { setUp = '', setUpFile = '', busyTimeoutMs = BUSY_TIMEOUT_MS, synchronous = 'FULL' } = options;
     this.file = file;
     this.#schema = schema;
+    this.#synchronous = synchronous;
     this.#sqlite = this.#guard(() => {
       // SQLite gives the files beside it the mode of the database itself.
       closeSync(openSync(file, 'a', 0o600));
@@ -150,6 +152,20 @@ export class Database implements Disposable {
       // Some failures, a full disk for one, end the transaction by themselves.
       if (this.isTransaction) this.exec('ROLLBACK');
       throw error;
+    }
+  }
+
+  /**
+   * The same, but it waits for no disk: a power cut before the next `transaction` loses it, and it alone. For what is found out
+   * again otherwise.
+   */
+  transactionSoon<T>(work: () => T): T {
+    if (this.isTransaction) return work();
+    this.exec('PRAGMA synchronous = NORMAL');
+    try {
+      return this.transaction(work);
+    } finally {
+      this.exec(`PRAGMA synchronous = ${this.#synchronous}`);
     }
   }
 

@@ -1,8 +1,9 @@
 import { connect as connectPlain, type Socket } from 'node:net';
-import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { unlessAborted } from '../abort.ts';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
+import { nodeTls } from '../loaded-late.ts';
 import type { Duplex } from 'node:stream';
 import type { Identity } from '../trust/identity.ts';
 import { describeEndpoint, type Endpoint, type Link, type TlsEndpoint } from './endpoint.ts';
@@ -51,7 +52,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
     allowHalfOpen,
     ...(reads === undefined ? {} : { onread: reads.onread }),
   };
-  const socket = connectTls({ host, port, ...securityOf(identity), ...more });
+  const socket = nodeTls().connect({ host, port, ...securityOf(identity), ...more });
   return { ...(await stand(socket, { where, expect }, options)), reads };
 }
 
@@ -75,7 +76,7 @@ export async function dialOver(
   try {
     options.signal?.throwIfAborted();
     stream.on('error', () => undefined); // the secured socket tells the end
-    const socket = connectTls({ socket: stream, ...securityOf(identity) });
+    const socket = nodeTls().connect({ socket: stream, ...securityOf(identity) });
     socket.once('close', () => stream.destroy());
     return { ...(await stand(socket, { where, expect }, options)), remote: where };
   } catch (error) {
@@ -105,14 +106,14 @@ async function stand(
     reject(new FilerError('timed-out', `${where} did not answer within ${timeoutMs / 1000} s`));
   }, timeoutMs);
   const onClose = (): void => reject(new FilerError('connect-failed', `${where} closed the connection`));
-  socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', resolve);
+  socket.once(isSecured(socket) ? 'secureConnect' : 'connect', resolve);
   socket.once('error', reject);
   socket.once('close', onClose);
   // An error after this is told by 'close' too, and must not end the process while no one listens.
   socket.on('error', () => undefined);
   try {
     await unlessAborted(promise, signal);
-    const peerId = socket instanceof TLSSocket ? provenId(socket) : undefined;
+    const peerId = isSecured(socket) ? provenId(socket) : undefined;
     if (expect !== undefined && expect !== peerId) {
       throw new FilerError('identity-mismatch', `${where} is ${peerId}, not the expected ${expect}`);
     }
@@ -127,6 +128,10 @@ async function stand(
     socket.removeListener('error', reject);
     socket.removeListener('close', onClose);
   }
+}
+
+function isSecured(socket: Socket): socket is TLSSocket {
+  return 'encrypted' in socket;
 }
 
 /** What a failed dialling says, for streams and datagrams. */

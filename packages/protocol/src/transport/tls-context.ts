@@ -1,6 +1,6 @@
-import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls';
 import { FilerError } from '../errors.ts';
+import { nodeCrypto, nodeTls } from '../loaded-late.ts';
 import { idOfCertificate, type Identity } from '../trust/identity.ts';
 
 /** The application protocol (RFC 7301). It stays for all that is compatible. */
@@ -17,7 +17,7 @@ export function secureOptionsOf(identity: Identity): SecureContextOptions {
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ciphers: CIPHERS,
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    secureOptions: nodeCrypto().constants.SSL_OP_NO_TICKET,
   };
 }
 
@@ -27,7 +27,7 @@ const contexts = new WeakMap<Identity, SecureContext>();
 export function secureContextOf(identity: Identity): SecureContext {
   let context = contexts.get(identity);
   if (context === undefined) {
-    context = createSecureContext(secureOptionsOf(identity));
+    context = nodeTls().createSecureContext(secureOptionsOf(identity));
     contexts.set(identity, context);
   }
   return context;

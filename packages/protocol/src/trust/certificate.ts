@@ -1,4 +1,4 @@
-import { webcrypto, type X509Certificate } from 'node:crypto';
+import type { webcrypto, X509Certificate } from 'node:crypto';
 import { FilerError } from '../errors.ts';
 import { idOfPublicKey, rawPublicKey } from './keys.ts';
 
@@ -27,18 +27,18 @@ export async function createCertificate(keyPem: string, id: string, now: number)
       keys: { publicKey, privateKey },
       signingAlgorithm: { name: 'Ed25519' },
     },
-    webcrypto,
+    crypto,
   );
   return `${certificate.toString('pem')}\n`;
 }
 
 async function webcryptoKeys(keyPem: string): Promise<webcrypto.CryptoKeyPair> {
   const der = Buffer.from(keyPem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
-  const privateKey = await webcrypto.subtle.importKey('pkcs8', der, 'Ed25519', true, ['sign']);
-  const { kty, crv, x } = await webcrypto.subtle.exportKey('jwk', privateKey);
+  const privateKey = await crypto.subtle.importKey('pkcs8', der, 'Ed25519', true, ['sign']);
+  const { kty, crv, x } = await crypto.subtle.exportKey('jwk', privateKey);
   if (kty === undefined || crv === undefined || x === undefined)
     throw new Error('the key has no public half');
-  const publicKey = await webcrypto.subtle.importKey('jwk', { kty, crv, x }, 'Ed25519', true, ['verify']);
+  const publicKey = await crypto.subtle.importKey('jwk', { kty, crv, x }, 'Ed25519', true, ['verify']);
   return { publicKey, privateKey };
 }
 

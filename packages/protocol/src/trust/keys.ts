@@ -1,12 +1,5 @@
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  randomBytes,
-  sign,
-  verify,
-  type KeyObject,
-} from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { nodeCrypto } from '../loaded-late.ts';
 import { toBase32 } from './base32.ts';
 
 /** Bytes of an Ed25519 public key, of the seed of a private one, and of a signature (RFC 8032). */
@@ -34,19 +27,23 @@ export interface SeededKeyPair extends KeyPair {
 
 /** A new key from the system's randomness. */
 export function createKeyPair(): SeededKeyPair {
-  return keyPairFromSeed(randomBytes(KEY_BYTES));
+  return keyPairFromSeed(nodeCrypto().randomBytes(KEY_BYTES));
 }
 
 /** The key of a seed. @throws Error unless the seed has 32 bytes */
 export function keyPairFromSeed(seed: Uint8Array): SeededKeyPair {
   if (seed.length !== KEY_BYTES) throw new Error(`a seed has ${KEY_BYTES} bytes, not ${seed.length}`);
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+  const key = nodeCrypto().createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   return { ...keyPairOf(key), seed: Buffer.from(seed) };
 }
 
 /** The key in a PKCS#8 PEM. @throws Error when it is not the PEM of an unencrypted Ed25519 private key */
 export function keyPairFromPem(pem: string): KeyPair {
-  const key = createPrivateKey({ key: pem, format: 'pem' });
+  const key = nodeCrypto().createPrivateKey({ key: pem, format: 'pem' });
   if (key.asymmetricKeyType !== 'ed25519')
     throw new Error(`the key is ${key.asymmetricKeyType}, not Ed25519`);
   return keyPairOf(key);
@@ -59,11 +56,11 @@ export function pemOfSeed(seed: Uint8Array): string {
 }
 
 function keyPairOf(key: KeyObject): KeyPair {
-  const publicKey = rawPublicKey(createPublicKey(key));
+  const publicKey = rawPublicKey(nodeCrypto().createPublicKey(key));
   return {
     publicKey,
     id: idOfPublicKey(publicKey),
-    sign: (bytes) => sign(null, bytes, key),
+    sign: (bytes) => nodeCrypto().sign(null, bytes, key),
   };
 }
 
@@ -79,6 +76,7 @@ export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signat
   if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
   try {
     const der = Buffer.concat([SPKI_PREFIX, publicKey]);
+    const { createPublicKey, verify } = nodeCrypto();
     return verify(null, bytes, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature);
   } catch {
     // Bytes that are no point of the curve are no key.
@@ -93,7 +91,7 @@ export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signat
  * @param publicKey 32 bytes, raw
  */
 export function idOfPublicKey(publicKey: Uint8Array): string {
-  return toBase32(createHash('sha256').update(SPKI_PREFIX).update(publicKey).digest());
+  return toBase32(nodeCrypto().createHash('sha256').update(SPKI_PREFIX).update(publicKey).digest());
 }
 
 /** Whether `text` is written as an id: 52 characters, the last of which carries one bit. */

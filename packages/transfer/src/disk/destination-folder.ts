@@ -22,12 +22,13 @@ export class DestinationFolder implements Disposable {
   /** Below `folder`. */
   readonly #held: OpenFolders<Held>;
 
-  private constructor(inbox: Folder, folder: Folder, path: string, sync: boolean) {
+  private constructor(inbox: Folder, folder: Folder, path: string, sync: boolean, durable: Promise<void>) {
     this.inbox = inbox;
     this.folder = folder;
     this.path = path;
     this.#sync = sync;
-    const root = { folder, durable: Promise.resolve(), users: 1 };
+    durable.catch(() => undefined); // told to the one who waits for it
+    const root = { folder, durable, users: 1 };
     this.#held = new OpenFolders<Held>(root, {
       most: MAX_KEPT_OPEN,
       open: (above, own) => this.#open(above, own),
@@ -46,12 +47,8 @@ export class DestinationFolder implements Disposable {
     if (hidden !== undefined) components.push(hidden);
     const root = Folder.openOwn(inbox);
     try {
-      return new DestinationFolder(
-        root,
-        await descend(root.again(), components, sync),
-        components.join('/'),
-        sync,
-      );
+      const { folder, durable } = descend(root.again(), components, sync);
+      return new DestinationFolder(root, folder, components.join('/'), sync, durable);
     } catch (error) {
       root[Symbol.dispose]();
       throw error;
@@ -117,19 +114,33 @@ export class DestinationFolder implements Disposable {
   }
 }
 
-async function descend(from: Folder, components: readonly string[], sync: boolean): Promise<Folder> {
+/** @returns the innermost folder, and when the names of all are on the disk: that is waited for when a file takes its place */
+function descend(
+  from: Folder,
+  components: readonly string[],
+  sync: boolean,
+): { readonly folder: Folder; readonly durable: Promise<void> } {
+  const above: Folder[] = [];
   let folder = from;
-  for (const component of components) {
-    using above = folder;
-    folder = above.open(component);
-    try {
-      if (sync) await above.sync();
-    } catch (error) {
-      folder[Symbol.dispose]();
-      throw error;
+  try {
+    for (const component of components) {
+      above.push(folder);
+      folder = folder.open(component);
     }
+  } catch (error) {
+    for (const each of above) each[Symbol.dispose]();
+    throw error;
   }
-  return folder;
+  return { folder, durable: syncAll(above, sync) };
+}
+
+/** Brings the names in folders to the disk, and closes them. */
+async function syncAll(folders: readonly Folder[], sync: boolean): Promise<void> {
+  try {
+    if (sync) await Promise.all(folders.map((each) => each.sync()));
+  } finally {
+    for (const each of folders) each[Symbol.dispose]();
+  }
 }
 
 async function syncIn(above: Held): Promise<void> {
