@@ -27,7 +27,7 @@ export class DestinationFolder implements Disposable {
     this.folder = folder;
     this.path = path;
     this.#sync = sync;
-    durable.catch(() => undefined); // told to the one who waits for it
+    durable.catch(() => undefined); // whatever needs the folder learns it
     const root = { folder, durable, users: 1 };
     this.#held = new OpenFolders<Held>(root, {
       most: MAX_KEPT_OPEN,
