@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DatabaseProxy } from '../../support/database-proxy.ts';
 import { needs } from '../../support/needs.ts';
 import { PostgresCluster } from '../../support/postgres-cluster.ts';
@@ -90,6 +90,40 @@ describe.skipIf(needs.postgres())('several servers', () => {
     await lost;
     await a.daemon.close();
     expect(await titles(b)).toHaveLength(2);
+  });
+
+  test('that were removed do not start before they are added again, also where the network key is', async () => {
+    await using network = await ServersHere.open(await cluster.freshDatabase());
+    const [first, second] = await network.startAll(2);
+    if (first === undefined || second === undefined) throw new Error('two were started');
+    const key = ['--network-key', `${first.home}/network-key.pem`];
+    await second.ask('servers', 'remove', first.id, '--yes', ...key);
+    await first.daemon.close();
+    await expect(network.start('server-0')).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(`servers add ${first.id.slice(0, 12)}`) as string,
+    });
+    await second.ask('servers', 'add', first.id, ...key);
+    const again = await network.start('server-0');
+    const { servers } = await again.ask('servers');
+    expect((servers as Line[]).map(({ state }) => state)).toEqual(['running', 'running']);
+  });
+
+  test('stamp what comes by the clock of the database, not by a clock of their own that is an hour off', async () => {
+    const hour = 3_600_000;
+    const { now } = Date;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now.call(Date) + hour);
+    onTestFinished(() => clock.mockRestore());
+    await using network = await ServersHere.open(await cluster.freshDatabase());
+    const server = await network.start('server');
+    const member = await TestMember.join((await server.run('invite')).stdout.trim(), 'nas');
+    await using connection = await member.connect();
+    await connection.report(1);
+    const [report] = await titles(server);
+    const { peers } = await server.ask('peers');
+    clock.mockRestore();
+    expect(Date.parse(String((report as Line)['receivedAt']))).toBeLessThan(Date.now() + hour / 2);
+    expect(Date.parse(String((peers as Line[])[0]?.['lastSeen']))).toBeLessThan(Date.now() + hour / 2);
   });
 
   test('end while the database stands still', async () => {

@@ -1,9 +1,10 @@
 import { createLogger } from '@filer/program';
-import { FilerError, parseDirectory } from '@filer/protocol';
+import { FilerError, parseDirectory, signRemoval } from '@filer/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DatabaseClocks } from '../../../apps/ip-server/src/daemon/machine-clocks.ts';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
+import { Removals } from '../../../apps/ip-server/src/network/removals.ts';
 import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts';
 import { SteadyClock } from '../../../apps/ip-server/src/reports/steady-clock.ts';
 import type { KnownEntry, ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
@@ -98,6 +99,31 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       expect(parseDirectory(each.page(told, 0).message)).toMatchObject({ from: 0 });
     }
     expect(lost).toHaveLength(2);
+  });
+
+  test('stores again the removals and leaves that the database has lost, and no machine is back by that', async () => {
+    const { a, b, registry, network, address, id } = await twoServers();
+    const open = async (directory: Directory) => {
+      const removals = await Removals.open(network.networkKey.id, registry, directory);
+      directory.onFollowed = (changes) => removals.follow(changes);
+      directory.onReread = (changes) => removals.reread(changes);
+      return removals;
+    };
+    const [ofA, ofB] = [await open(a), await open(b)];
+    const known = await registry.seq();
+    const removal = signRemoval(network.networkKey, { number: 1, id, removedAt: 1 });
+    await ofA.append(removal);
+    await b.follow();
+    expect(ofB.has(id)).toBe(true);
+    await sqlIn(address, `DELETE FROM removals; UPDATE members SET status = 'member'`);
+    await sqlIn(address, `UPDATE counters SET value = ${known} WHERE name = 'seq'`);
+    await b.follow();
+    expect(await registry.removals()).toEqual([]);
+    await ofB.restore();
+    await ofB.restore();
+    expect(await registry.removals()).toEqual([removal]);
+    await a.follow();
+    for (const each of [a, b]) expect(each.get(id)).toMatchObject({ status: 'removed' });
   });
 
   test('that is taken off the list loses its machines at all others', async () => {

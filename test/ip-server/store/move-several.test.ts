@@ -13,6 +13,7 @@ describe.skipIf(needs.postgres())('a network with several servers', () => {
     await using network = await ServersHere.open(address);
     const [first, second] = await network.startAll(2);
     if (first === undefined || second === undefined) throw new Error('two were started');
+    await first.ask('invite');
     for (const { daemon } of [first, second]) await daemon.close();
     const key = ['--network-key', `${first.home}/network-key.pem`];
     const copy = () => second.run('store', 'copy', '--from', address, '--to', `sqlite:${second.home}`);
@@ -22,7 +23,10 @@ describe.skipIf(needs.postgres())('a network with several servers', () => {
       stderr: expect.stringContaining(`servers remove ${first.id.slice(0, 12)}`) as string,
     });
     await second.run('servers', 'remove', first.id, '--yes', ...key);
-    expect(await copy()).toMatchObject({ code: 0 });
+    expect(await copy()).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/1 invite .*ip-server invite/) as string,
+    });
     expect(await second.ask('status')).toMatchObject({ store: { engine: 'sqlite' } });
   });
 });

@@ -120,6 +120,33 @@ describe.skipIf(needs.postgres())('PostgreSQL', () => {
     });
   });
 
+  test('a running server of an older version is told so when a table that it knows is there no more', async () => {
+    const place = await cluster.freshDatabase();
+    const store = await open(place);
+    const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
+    expect(await store.servers?.mailbox('A')).toEqual([]);
+    await cluster.sql(name, 'ALTER TABLE filer.mailbox RENAME TO post; UPDATE filer.version SET number = 99');
+    const newer = { code: 'store-damaged', message: expect.stringMatching(/newer.*99/) as string };
+    await expect(store.servers?.mailbox('A')).rejects.toMatchObject(newer);
+    await expect(store.registry.members()).rejects.toMatchObject(newer);
+  });
+
+  test('two servers that start at once on tables of an older version bring them up to date once, with what is in them', async () => {
+    const place = await cluster.freshDatabase();
+    await (await openStore(place)).close();
+    const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
+    await cluster.sql(
+      name,
+      `ALTER TABLE filer.mailbox RENAME TO letters; ALTER INDEX filer.mailbox_of RENAME TO letters_of;
+      INSERT INTO filer.letters (server, peers, header, content) VALUES ('A', '["B"]', '{}', '');
+      UPDATE filer.version SET number = 3`,
+    );
+    const [one, two] = await Promise.all([open(place), open(place)]);
+    const taken = await Promise.all([one, two].map((store) => store?.servers?.mailbox('A')));
+    expect(taken.flat()).toHaveLength(1);
+    expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 4 }]);
+  });
+
   test('a copy keeps out a server whose connections had ended when it began', async () => {
     const place = await cluster.freshDatabase();
     const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';

@@ -43,7 +43,7 @@ export async function serverEntries(
   const unlisted = ids.filter((id) => id !== founder && !listed.has(id));
   // The network key has signed a record of each server that it has listed.
   const records = await Promise.all(unlisted.map((id) => registry.serverRecord(id)));
-  const removed = new Set(unlisted.filter((_, at) => records[at] !== undefined));
+  const removed = new Set(unlisted.filter((id, at) => records[at]?.server === id));
   const servers = ids.map((id): ServerEntryDocument => {
     const entry = known.get(id);
     const isListed = id === founder || listed.has(id);

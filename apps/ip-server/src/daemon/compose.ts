@@ -82,6 +82,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   await directory.beginRun();
   closing.defer(async () => health.tell('presence', await directory.flush()));
   const removals = await Removals.open(network, registry, directory);
+  directory.onReread = (changes) => removals.reread(changes);
   const presence = new Presence(directory, settings.reportIntervalMs, events);
   const sessions = new LocalSessions(identity.id, presence);
   const live =
@@ -189,6 +190,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
       presence,
       onChanges: (changes) => removals.follow(changes),
       onMailbox: (peers, message) => void sessions.send(peers, message),
+      restore: () => removals.restore(),
       onList: async (list) => {
         await record.read(identity.id);
         port.tellServers(list);
@@ -212,7 +214,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   warnOfReservedNames(directory, log);
 
   const sweep = (): void => {
-    presence.sweep(Date.now(), performance.now());
+    presence.sweep(clock.now().time, performance.now());
     void monitor.sweep();
   };
   let isStoring = false;

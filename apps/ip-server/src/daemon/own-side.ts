@@ -33,7 +33,7 @@ export interface OwnSide {
   readonly databaseClocks: DatabaseClocks | undefined;
   readonly clock: SteadyClock;
   readonly trusted: TrustedClock;
-  /** For what is signed and stored: never before what was stamped earlier. */
+  /** For what is signed and stored: never before what was stamped earlier. Servers that share a store stamp by its clock. */
   readonly now: () => number;
   /** For ages: a wall clock that jumps drops nothing. */
   readonly agesNow: () => number;
@@ -91,7 +91,7 @@ export async function openOwnSide(
     databaseClocks,
     clock: new SteadyClock(databaseClocks ?? machineClocks(), savedClock),
     trusted,
-    now: () => trusted.stamp(),
+    now: databaseClocks === undefined ? () => trusted.stamp() : () => Math.round(databaseClocks.wall()),
     agesNow: () => trusted.now(),
   };
 }

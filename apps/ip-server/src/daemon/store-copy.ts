@@ -3,8 +3,10 @@ import { dirname, join, resolve } from 'node:path';
 import { FilerError, loadIdentity, serversOf } from '@filer/protocol';
 import { openHome, resolveHome, type Environment, type Home } from '@filer/program';
 import { SQLITE } from '../store-address.ts';
+import { whyInviteRefuses } from '../store/admission.ts';
 import { copyContents, refuseOtherTarget, type CopiedTable, type CopyOptions } from '../store/copy.ts';
 import type { Store } from '../store/interfaces.ts';
+import type { InviteEntry } from '../store/registry.ts';
 import { openStore, rememberStorePlace, type StorePlace } from '../store/store.ts';
 import { copyFolder, type CopiedFiles } from '../uploads/copied-files.ts';
 import { filesPlaceOf, filesProblem } from '../uploads/files-place.ts';
@@ -36,6 +38,8 @@ export interface StoreCopied {
   readonly files: CopiedFiles;
   /** Its next start uses the copy. */
   readonly home: Home;
+  /** Invites for all of several servers, which no server with an embedded database can honour. */
+  readonly endedInvites: number;
 }
 
 /**
@@ -90,7 +94,10 @@ export async function copyStore(options: StoreCopyOptions): Promise<StoreCopied>
     await target.registry.found({ ...founding, server });
   }
   await rememberStorePlace(to.home, to.place);
-  return { tables, files, home: to.home };
+  const isEnded = (invite: InviteEntry): boolean =>
+    invite.grant.server !== server && whyInviteRefuses(invite, Date.now()) === undefined;
+  const endedInvites = to.isEmbedded ? (await source.registry.invites()).filter(isEnded).length : 0;
+  return { tables, files, home: to.home, endedInvites };
 }
 
 function sidesOf({ from, to, home, environment, passwordFile }: StoreCopyOptions): [Side, Side] {

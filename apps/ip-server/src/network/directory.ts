@@ -47,6 +47,8 @@ export class Directory {
   onFollowed: (changes: RegistryChanges) => void = () => undefined;
   /** Called when there is something to flush; must not throw. */
   onSeen: () => void = () => undefined;
+  /** Called with all that the database has, when it has lost what was told; must not throw. */
+  onReread: (changes: RegistryChanges) => void = () => undefined;
   /** Called with the ids of members whose joining the database has lost; must not throw. */
   onLost: (ids: readonly string[]) => void = () => undefined;
   /** Whether this server stood still: what others have stored meanwhile is newer than what was seen here. */
@@ -176,6 +178,7 @@ export class Directory {
     this.#runs = changes.runs;
     this.#seq = changes.seq;
     for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
+    this.onReread(changes);
     this.onFollowed(changes);
     this.onLost([...known.keys()]);
     if (this.#dirty.size > 0) this.onSeen();

@@ -14,6 +14,8 @@ export class Leaves implements LeaveLedger {
   readonly #directory: Directory;
   readonly #list: LeaveList;
   readonly #changes = new Semaphore(1);
+  /** Known here, and not stored any longer. */
+  #lost: readonly Leave[] = [];
   /** Called with leaves that became known; must not throw. */
   onAdded: (leaves: readonly Leave[]) => void = () => undefined;
 
@@ -54,6 +56,22 @@ export class Leaves implements LeaveLedger {
   follow(leaves: readonly Leave[]): void {
     const added = leaves.filter((leave) => this.#list.merge(leave));
     if (added.length > 0) this.onAdded(added);
+  }
+
+  /** @see Removals.reread */
+  reread(leaves: readonly Leave[]): void {
+    const stored = new Map(leaves.map((leave) => [leave.membership.id, leave.membership.serial]));
+    this.#lost = this.#list.all.filter(({ membership: { id, serial } }) => (stored.get(id) ?? 0) < serial);
+  }
+
+  /** @see Removals.restore */
+  restore(): Promise<void> {
+    return this.#changes.take(async () => {
+      for (const leave of this.#lost) {
+        await this.#directory.leave(leave.membership.id, leave);
+        this.#lost = this.#lost.filter((each) => each !== leave);
+      }
+    });
   }
 
   take(leaves: readonly Leave[]): Promise<void> {

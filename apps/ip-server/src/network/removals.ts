@@ -21,6 +21,8 @@ export class Removals implements RemovalLedger {
   readonly #directory: Directory;
   readonly #list: RemovalList;
   readonly #changes = new Semaphore(1);
+  /** Known here, and not stored any longer. */
+  #lost: readonly Removal[] = [];
   readonly leaves: Leaves;
   /** Called with removals that became known; must not throw. */
   onAdded: (removals: readonly Removal[]) => void = () => undefined;
@@ -90,6 +92,24 @@ export class Removals implements RemovalLedger {
     const added = removals.filter((removal) => this.#list.merge(removal));
     if (added.length > 0) this.onAdded(added);
     this.leaves.follow(leaves);
+  }
+
+  /** The database has lost what was told, and has this now: what is known beyond it is to be stored again. */
+  reread({ removals, leaves }: Pick<RegistryChanges, 'removals' | 'leaves'>): void {
+    const stored = new Set(removals.map(({ number, id }) => `${number} ${id}`));
+    this.#lost = this.#list.all.filter(({ number, id }) => !stored.has(`${number} ${id}`));
+    this.leaves.reread(leaves);
+  }
+
+  /** Stores again what the database has lost. @throws FilerError of the store; the rest is stored by the next call */
+  restore(): Promise<void> {
+    return this.#changes.take(async () => {
+      for (const removal of this.#lost) {
+        await this.#directory.remove(removal);
+        this.#lost = this.#lost.filter((each) => each !== removal);
+      }
+      await this.leaves.restore();
+    });
   }
 
   /** @returns whether it is still to be told */

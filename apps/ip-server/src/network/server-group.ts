@@ -33,6 +33,8 @@ export interface ServerGroupParts {
   readonly onChanges: (changes: RegistryChanges) => void;
   /** Hands a message of another server to machines that are connected here. */
   readonly onMailbox: (peers: readonly string[], message: Message) => void;
+  /** Stores again what the database has lost and is known here. @throws FilerError of the store */
+  readonly restore?: () => Promise<void>;
   /** The list of servers was changed. */
   readonly onList: (list: ServerList) => Promise<void>;
   /** Told the clock of the database with each beat, in ms since the epoch. */
@@ -169,6 +171,7 @@ export class ServerGroup {
     }
     await this.#readList();
     await this.#look();
+    await this.#parts.restore?.();
   }
 
   /** The machines of servers that have ended or died are lost. After a gap in which the database was away, the others beat first. */
@@ -202,7 +205,13 @@ export class ServerGroup {
   async #readList(): Promise<void> {
     const { store, onList } = this.#parts;
     const list = await store.list();
-    if (list === undefined || list.serial === this.#list?.serial) return;
+    const { serial } = this.#list ?? { serial: 0 };
+    if ((list?.serial ?? 0) < serial && this.#list !== undefined) {
+      // The database was restored: a server that was removed is not listed again by that.
+      await store.saveList(this.#list);
+      return;
+    }
+    if (list === undefined || list.serial === serial) return;
     this.#list = list;
     await onList(list);
   }

@@ -1,4 +1,5 @@
 import {
+  FilerError,
   formatHostPort,
   serversOf,
   signServerList,
@@ -58,6 +59,16 @@ export async function hasSeveral(servers: ServerStore, registry: Registry, serve
   return (await servers.list()) !== undefined || (await registry.founding())?.server !== server;
 }
 
+/** Whether the network key has once listed a server that a list does not name. @throws FilerError of the store */
+export async function wasRemoved(
+  list: ServerList,
+  registry: Pick<Registry, 'serverRecord'>,
+  server: string,
+): Promise<boolean> {
+  if (serversOf(list).some(({ id }) => id === server)) return false;
+  return (await registry.serverRecord(server))?.server === server;
+}
+
 interface Listing {
   readonly servers: ServerStore;
   readonly registry: Registry;
@@ -78,6 +89,11 @@ export async function renewListing({
   log,
 }: Listing): Promise<void> {
   const list = await servers.list();
+  if (list !== undefined && (await wasRemoved(list, registry, server)))
+    throw new FilerError(
+      'refused',
+      `this server (${server.slice(0, 12)}) was removed from the servers of its network: to have it back, run "ip-server servers add ${server.slice(0, 12)}" at another server, then start it again`,
+    );
   const listed = listedWith(list, server, reach.addresses);
   if (listed === undefined) return;
   if (networkKey === undefined) {

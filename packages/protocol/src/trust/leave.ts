@@ -58,6 +58,10 @@ export class LeaveList {
     this.#network = network;
   }
 
+  get all(): readonly Leave[] {
+    return [...this.#leaves.values()];
+  }
+
   /** The leave of a machine that is known. */
   of(id: string): Leave | undefined {
     return this.#leaves.get(id);

@@ -62,6 +62,11 @@ export class RemovalList {
     return this.#entries.at(-1)?.number ?? 0;
   }
 
+  /** In order of number, then of id. */
+  get all(): readonly Removal[] {
+    return this.#entries;
+  }
+
   has(id: string): boolean {
     return this.#ids.has(id);
   }

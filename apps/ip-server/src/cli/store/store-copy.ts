@@ -71,6 +71,10 @@ export async function run(
   for (const table of tables) output.line(`${table.name}  ${counted(table.rows, 'row')}  ${table.digest}`);
   const attached =
     files.files === 0 ? '' : `, ${counted(files.files, 'file')} of ${formatBytes(files.bytes)}`;
+  if (copied.endedInvites > 0)
+    output.warn(
+      `${counted(copied.endedInvites, 'invite')} for several servers ${copied.endedInvites === 1 ? 'admits' : 'admit'} no machine to one with an embedded database: make new ones with "ip-server invite"`,
+    );
   output.words(
     `Copied and compared ${counted(rows, 'row')}${attached}: the next "ip-server start" uses ${to}. ${from} is kept as it was: start no server with it.`,
   );

@@ -4,7 +4,14 @@ import { FilerError, Semaphore } from '@filer/protocol';
 import type { Row } from '@filer/program';
 import { Client, types, type ClientConfig, type QueryConfig } from 'pg';
 import type { PostgresAddress } from '../../store-address.ts';
-import { isConnectionFailure, isSilence, newerSchema, placeOf, postgresError } from './failures.ts';
+import {
+  isConnectionFailure,
+  isOtherSchema,
+  isSilence,
+  newerSchema,
+  placeOf,
+  postgresError,
+} from './failures.ts';
 
 /** Connections of one server at the most: its transactions are short, and those of most kinds wait for each other. */
 const MAX_CONNECTIONS = 6;
@@ -124,6 +131,13 @@ export class Connections {
       const connection = new Connection(this.#idle.pop() ?? (await this.#opened()), this.address);
       try {
         return await work(connection);
+      } catch (error) {
+        // A newer server has changed the tables while this one ran.
+        if (isOtherSchema(error)) {
+          connection.isBroken = true;
+          await this.#requireKnownVersion(connection.client);
+        }
+        throw error;
       } finally {
         this.#done(connection);
       }
@@ -221,11 +235,15 @@ export class Connections {
         `${placeOf(this.address)} is being copied by "ip-server store copy": wait for its end`,
       );
     }
-    if (!row.known) return true;
+    if (row.known) await this.#requireKnownVersion(client);
+    return true;
+  }
+
+  /** @throws FilerError `store-damaged` for tables of a newer ip-server */
+  async #requireKnownVersion(client: Client): Promise<void> {
     const { rows: versions } = await client.query<{ number: number }>(`SELECT number FROM version`);
     const { number: version = 0 } = versions[0] ?? {};
     if (version > this.#newestVersion) throw newerSchema(this.address, version, this.#newestVersion);
-    return true;
   }
 
   /** A copy is about to take for itself what the connections of a server share. */

@@ -138,7 +138,7 @@ export class PostgresContents implements StoreContents {
 /** The last three, and `OWN_COLUMNS`, are what running servers know of each other. */
 const OWN_TABLES: ReadonlySet<string> = new Set([
   ...['meta', 'counters', 'version'],
-  ...['servers', 'timers', 'letters'],
+  ...['servers', 'timers', 'mailbox'],
 ]);
 
 const OWN_COLUMNS = `('members', 'server'), ('uploads', 'server'), ('collect_deliveries', 'server'),
@@ -180,7 +180,7 @@ const NUMBERED = `
   SELECT c.relname::text AS name, a.attname::text AS column, s.seq AS sequence, pg_sequence_last_value(s.seq::regclass) AS newest
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> '',
     LATERAL (SELECT pg_get_serial_sequence('${SCHEMA_NAME}.' || c.relname, a.attname) AS seq) AS s
-  WHERE c.relnamespace = '${SCHEMA_NAME}'::regnamespace AND c.relname <> 'letters'`;
+  WHERE c.relnamespace = '${SCHEMA_NAME}'::regnamespace AND c.relname <> 'mailbox'`;
 const SET_VALUE =
   'INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value';
 const OTHERS = `

@@ -19,6 +19,11 @@ export function isConnectionFailure(error: unknown): boolean {
   return state === undefined || /^(08...|0A000|25006|57P0[1-5]|25P0[23])$/.test(state);
 }
 
+/** Whether a table or a column is not as this program knows it. */
+export function isOtherSchema(error: unknown): boolean {
+  return /^(42P01|42703)$/.test(stateOf(error) ?? '');
+}
+
 /** Whether nothing came within the time of an answer: the network is cut, or the database stands still. */
 export function isSilence(error: unknown): boolean {
   return stateOf(error) === undefined && error instanceof Error && /timeout|ETIMEDOUT/i.test(reasonOf(error));

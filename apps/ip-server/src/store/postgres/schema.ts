@@ -290,6 +290,13 @@ const VERSIONS: readonly string[] = [
   ALTER TABLE collect_deliveries ADD COLUMN changed_at timestamptz NOT NULL DEFAULT clock_timestamp();
   CREATE INDEX collect_changed ON collect_deliveries (run, changed_at);
   `,
+  /*
+   * mailbox  the table `letters` under the name that it has in the program
+   */
+  `
+  ALTER TABLE letters RENAME TO mailbox;
+  ALTER INDEX letters_of RENAME TO mailbox_of;
+  `,
 ];
 
 /** The version of the tables that this program knows. */

@@ -199,11 +199,11 @@ const POST = `
     WHERE members.id = ANY ($4::text[]) AND presence = 'online' AND members.server <> $1 AND ${ALIVE}
     GROUP BY members.server),
   posted AS (
-    INSERT INTO letters (server, peers, header, content) SELECT server, peers, $2, $3 FROM held)
+    INSERT INTO mailbox (server, peers, header, content) SELECT server, peers, $2, $3 FROM held)
   SELECT count FROM held`;
 // What was posted to a server that stood still is out of date when it continues.
 const TAKE = `
   WITH taken AS (
-    DELETE FROM letters WHERE number IN (SELECT number FROM letters WHERE server = $1 ORDER BY number LIMIT $2)
+    DELETE FROM mailbox WHERE number IN (SELECT number FROM mailbox WHERE server = $1 ORDER BY number LIMIT $2)
     RETURNING number, peers, header, content, at)
   SELECT number, peers, header, content FROM taken WHERE at > clock_timestamp() - interval '60 seconds'`;
