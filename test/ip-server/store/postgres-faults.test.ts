@@ -141,8 +141,8 @@ describe.skipIf(needs.postgres())('PostgreSQL', () => {
       INSERT INTO filer.letters (server, peers, header, content) VALUES ('A', '["B"]', '{}', '');
       UPDATE filer.version SET number = 3`,
     );
-    const [one, two] = await Promise.all([open(place), open(place)]);
-    const taken = await Promise.all([one, two].map((store) => store?.servers?.mailbox('A')));
+    const stores = await Promise.all([open(place), open(place)]);
+    const taken = await Promise.all(stores.map(async ({ servers }) => await servers?.mailbox('A')));
     expect(taken.flat()).toHaveLength(1);
     expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 4 }]);
   });
