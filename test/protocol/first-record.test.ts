@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { onFirstRecord } from '../../packages/protocol/src/transport/first-record.ts';
+import { encodeFrame } from '@filer/protocol';
+import { onFirstRecord, type Beginning } from '../../packages/protocol/src/transport/first-record.ts';
 
 const CLIENT_HELLO = Buffer.from('1603010008010000040303ffff', 'hex');
 
@@ -23,14 +24,14 @@ afterEach(() => {
 });
 
 interface Verdict {
-  readonly problem: string | undefined;
+  readonly beginning: Beginning;
   readonly afterBytes: number;
 }
 
 /** What `onFirstRecord` says of these bytes, each piece once the one before it has come; undefined while it waits. */
-async function verdictOn(pieces: readonly Buffer[]): Promise<Verdict | undefined> {
+async function verdictOn(pieces: readonly Buffer[], relays = true): Promise<Verdict | undefined> {
   let verdict: Verdict | undefined;
-  onFirstRecord(accepted, (problem) => (verdict = { problem, afterBytes: accepted.bytesRead }));
+  onFirstRecord(accepted, relays, (beginning) => (verdict = { beginning, afterBytes: accepted.bytesRead }));
   let sent = 0;
   for (const piece of pieces) {
     client.write(piece);
@@ -44,7 +45,7 @@ async function verdictOn(pieces: readonly Buffer[]): Promise<Verdict | undefined
 test('a ClientHello counts when its last byte is there, and all bytes stay for the reader', async () => {
   const bytes = Buffer.concat([CLIENT_HELLO, Buffer.from('more')]);
   const verdict = await verdictOn([...bytes].map((byte) => Buffer.of(byte)));
-  expect(verdict).toEqual({ problem: undefined, afterBytes: CLIENT_HELLO.length });
+  expect(verdict).toEqual({ beginning: { is: 'tls' }, afterBytes: CLIENT_HELLO.length });
 
   let read = '';
   accepted.on('data', (piece: Buffer) => (read += piece.toString('hex')));
@@ -59,7 +60,37 @@ test.each([
   ['a record that is longer than a record', Buffer.from('160301ffff0100', 'hex')],
   ['an empty record', Buffer.from('160301000001', 'hex')],
 ])('%s is no beginning', async (_, bytes) => {
-  expect(await verdictOn([bytes])).toMatchObject({ problem: expect.any(String) });
+  expect(await verdictOn([bytes])).toMatchObject({ beginning: { is: 'wrong' } });
+});
+
+const TOKEN = 'kf9yJ0m2c1Zx4QvT7sWb3nLhG8aRdE5uPiOqXjYtM6o';
+const RELAY_FRAME = encodeFrame({ type: 'relay', token: TOKEN });
+
+test('the frame of a relayed connection counts when it is whole, and what follows stays for the reader', async () => {
+  const bytes = Buffer.concat([RELAY_FRAME, Buffer.from('more')]);
+  const verdict = await verdictOn([...bytes].map((byte) => Buffer.of(byte)));
+  expect(verdict).toEqual({ beginning: { is: 'relay', token: TOKEN }, afterBytes: RELAY_FRAME.length });
+
+  let read = '';
+  accepted.on('data', (piece: Buffer) => (read += piece.toString()));
+  while (read.length < 4) await turn();
+  expect(read).toBe('more');
+});
+
+test('it is no beginning where nothing is relayed', async () => {
+  expect(await verdictOn([RELAY_FRAME], false)).toMatchObject({ beginning: { is: 'wrong' } });
+});
+
+test.each([
+  ['without a header', Buffer.alloc(8)],
+  ['with a header of 64 KiB', Buffer.from('0001000000000000', 'hex')],
+  ['of another type', encodeFrame({ type: 'hello' })],
+  ['without a token', encodeFrame({ type: 'relay' })],
+  ['with a short token', encodeFrame({ type: 'relay', token: 'abc' })],
+  ['with a content', encodeFrame({ type: 'relay', token: TOKEN }, Buffer.from('x'))],
+  ['that is no JSON', Buffer.concat([Buffer.from('0000000400000000', 'hex'), Buffer.from('////')])],
+])('a frame %s is no beginning', async (_, bytes) => {
+  expect(await verdictOn([bytes])).toMatchObject({ beginning: { is: 'wrong' } });
 });
 
 test.each([

@@ -114,6 +114,18 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     size(limits.MAX_MEASURE_PIECE_BYTES),
   ],
   'broadcasts of one member': [count(limits.MAX_BROADCASTS_PER_MINUTE)],
+  'asking for a way to another machine': [count(limits.CONTACT_AT_ONCE)],
+  'a token for a relayed or punched connection': [seconds(limits.RELAY_TOKEN_MS)],
+  'relayed pairs of one machine that asked; in all': [
+    count(limits.MAX_RELAYED_PER_PEER),
+    count(limits.MAX_RELAYED),
+  ],
+  'silence on a relayed pair before it is ended': [seconds(limits.RELAY_IDLE_MS)],
+  'relayed for one machine': [
+    size(limits.RELAY_BYTES_AT_ONCE),
+    size(limits.RELAY_BYTES_PER_SECOND),
+    `${limits.RELAY_BYTES_PER_DAY / 1024 ** 3} GiB`,
+  ],
 };
 
 test('each row of the limits of docs/protocol.md names the values of the sources, and none is unknown here', () => {

@@ -22,6 +22,7 @@ import {
   parseRemovals,
   parseStored,
   parseTextMessage,
+  contactedMessage,
   sayHello,
   Session,
   signText,
@@ -41,6 +42,7 @@ import {
   type Removal,
   type ServerRecord,
   type SignedText,
+  type Contacted,
   type ReportKey,
   type Welcome,
 } from '@filer/protocol';
@@ -208,6 +210,8 @@ export class MemberConnection implements AsyncDisposable {
   readonly removals: Removal[] = [];
   /** What collects asked for; each was promised. */
   readonly collects: CollectAsked[] = [];
+  /** Who wants to reach it. */
+  readonly reached: Contacted[] = [];
   goodbyes = 0;
   /** Called with each page of the directory, which is neither read nor kept then. */
   onPage: (() => void) | undefined;
@@ -232,6 +236,9 @@ export class MemberConnection implements AsyncDisposable {
           this.collects.push(parseCollect(message));
           for (const wake of this.#wake.splice(0)) wake();
           return { header: { type: 'ok' } };
+        case 'contacted':
+          this.reached.push(contactedMessage.parse(message));
+          break;
         case 'goodbye':
           this.goodbyes++;
           break;

@@ -59,12 +59,12 @@ export function unauthenticatedMessenger(
   peerName?: string,
   keepAlive: MessengerOptions['keepAlive'] = true,
 ): Messenger {
-  const { socket, peerId, reads, remote } = link;
+  const { socket, peerId, reads, remote, path } = link;
   const bounds =
     purpose === 'transfer'
       ? { limits: TRANSFER_LIMITS, maxUnreadBytes: MAX_UNREAD_BYTES }
       : { limits: SESSION_LIMITS, maxUnreadBytes: MAX_SESSION_UNREAD_BYTES };
-  const who = { peerId, peerName, remote, holder: peerId };
+  const who = { peerId, peerName, remote, path, holder: peerId };
   return new Messenger(socket, { keepAlive, reads, ...who, ...bounds });
 }
 

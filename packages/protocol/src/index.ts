@@ -46,9 +46,12 @@ export {
   type Link,
   type UdpEndpoint,
 } from './transport/endpoint.ts';
-export { dial, dialError, dialOver, type DialOptions, type Security } from './transport/dial.ts';
+export { dial, dialError, dialOver, dialPlain, type DialOptions, type Security } from './transport/dial.ts';
 export { listen, listenError, type Listener, type ListenOptions } from './transport/listen.ts';
 export { connectionLimit, memberConnectionBounds } from './transport/admission-control.ts';
+export type { RelayDoor } from './transport/tls-acceptor.ts';
+export { Relay, type RelayOptions } from './relay/relay.ts';
+export { Rendezvous } from './relay/rendezvous.ts';
 export { ALPN } from './transport/tls-context.ts';
 export { addressBlockOf } from './fairness/address-block.ts';
 export { Shares, type ShareBounds } from './fairness/shares.ts';
@@ -74,6 +77,7 @@ export {
 } from './messages/declaration.ts';
 export * from './messages/call-back.ts';
 export * from './messages/ok.ts';
+export * from './messages/contact.ts';
 export * from './messages/probe.ts';
 export * from './messages/json.ts';
 export * from './messages/session.ts';

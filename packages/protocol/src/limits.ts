@@ -174,6 +174,45 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 /** Between attempts on the addresses of one peer (RFC 8305, section 5: "Connection Attempt Delay"). */
 export const CONNECT_STAGGER_MS = 250;
 
+/**
+ * Before a way over a third machine is begun beside the direct ones, unless those have failed: a machine that can be reached
+ * directly answers within this over any link but a satellite's.
+ */
+export const DETOUR_DELAY_MS = 500;
+
+/** A token that joins two connections at a relay, or two that are to meet: for one use, within this time. */
+export const RELAY_TOKEN_MS = 60_000;
+
+/** When one of two has come, the other one has so long: it was told at the same time. */
+export const RELAY_MEET_MS = 10_000;
+
+/** Relayed pairs of connections: of the machine that asked for them, and in all. */
+export const MAX_RELAYED_PER_PEER = 4;
+export const MAX_RELAYED = 128;
+
+/** Silence in both directions after which a relayed pair is ended; an idle connection pings more often. */
+export const RELAY_IDLE_MS = 120_000;
+
+/**
+ * Bytes that are relayed for one machine: at once two seconds of a fast link, after that, in a second, about half of such a
+ * link; and in a day.
+ */
+export const RELAY_BYTES_AT_ONCE = 128 * MiB;
+export const RELAY_BYTES_PER_SECOND = 64 * MiB;
+export const RELAY_BYTES_PER_DAY = 256 * 1024 * MiB;
+
+/** The frame that opens a relayed connection, in bytes: its header is a type and a token. */
+export const MAX_RELAY_FRAME_BYTES = 256;
+
+/**
+ * Times that one machine may ask its server for a way to another one: at once for all recipients of a job, after that one
+ * each second. And what its asking may make another one do at the same time.
+ */
+export const CONTACT_AT_ONCE = 128;
+export const CONTACT_PER_SECOND = 1;
+export const MAX_REACHED_PER_PEER = 8;
+export const MAX_REACHED = 64;
+
 /*
  * Largest JSON documents, in bytes, beside `MAX_HELLO_BYTES` and `MAX_REPORT_BYTES`: reading 16 MiB of hostile JSON
  * blocks the event loop for seconds, so each family takes what its largest honest document needs.

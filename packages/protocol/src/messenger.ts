@@ -29,6 +29,8 @@ export interface MessengerOptions {
   readonly peerId?: string | undefined;
   /** Where the other side is, where the socket does not say it. @default its address, or 'local' */
   readonly remote?: string | undefined;
+  /** On which path the other side is reached. @default undefined, an address of its own */
+  readonly path?: string | undefined;
   /** Who is charged for the memory that this connection takes; undefined when no machine is charged. @default undefined */
   readonly holder?: string | undefined;
   /** All that is read before `chargeTo` says who is on the other side, in bytes; then the connection ends. @default Infinity */
@@ -54,6 +56,8 @@ export class Messenger implements AsyncIterable<Message> {
   readonly addr: string;
   readonly socket: Socket;
   readonly peerId: string | undefined;
+  /** On which path the other side is reached; undefined where that is an address of its own. */
+  readonly path: string | undefined;
   /** What people call the other side, once that is known. */
   peerName: string | undefined;
   /** The last message received. */
@@ -88,6 +92,7 @@ export class Messenger implements AsyncIterable<Message> {
     this.socket = socket;
     this.peerId = options.peerId;
     this.peerName = options.peerName;
+    this.path = options.path;
     const { remote = socket.remoteAddress } = options;
     const own = remote === socket.remoteAddress ? describeRemote(socket) : undefined;
     this.addr = own ?? describeHostPort(remote ?? 'local', ++connections);

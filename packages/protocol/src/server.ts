@@ -48,11 +48,11 @@ export class Server extends Hub {
           link.socket.destroy();
           return;
         }
-        const { socket, peerId, remote } = link;
+        const { socket, peerId, remote, path } = link;
         // Anyone can make a key: until it is admitted, who comes is charged by address.
         const holder = peerId === undefined ? undefined : addressBlockOf(remote);
         const maxUnauthenticatedBytes = peerId === undefined ? Infinity : MAX_UNAUTHENTICATED_BYTES;
-        const own = { peerId, holder, remote, maxUnauthenticatedBytes };
+        const own = { peerId, holder, remote, path, maxUnauthenticatedBytes };
         const messenger = new Messenger(socket, { ...options.messenger, ...own });
         link.onExpired((reason) => messenger.reject(reason));
         this.#links.set(messenger, link);
@@ -69,9 +69,9 @@ export class Server extends Hub {
   }
 
   /** Takes in a raw connection that was opened elsewhere. @see Listener.accept */
-  accept(stream: Duplex, remote: string): void {
+  accept(stream: Duplex, remote: string, path?: string): void {
     if (this.#listener === undefined) throw new Error('this server was not opened');
-    this.#listener.accept(stream, remote);
+    this.#listener.accept(stream, remote, path);
   }
 
   /** Stops accepting, then ends all connections in order. May be called twice. */

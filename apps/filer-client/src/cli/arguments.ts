@@ -1,5 +1,5 @@
 import { CONFLICTS } from '@filer/protocol';
-import { choiceKind, defaulted, DURATION, list, optional, RATE, textKind } from '@filer/program';
+import { choiceKind, defaulted, DURATION, flag, list, optional, RATE, textKind } from '@filer/program';
 import { SCHEDULE_NAME } from '../schedule-kinds.ts';
 
 /*
@@ -25,6 +25,10 @@ export const exclude = list(
   textKind('a pattern such as *.log'),
   'do not send files that match, as in a .gitignore (.filerignore files count too)',
 );
+export const wayArguments = {
+  directOnly: flag('from machine to machine: over no relay, and passed on by none'),
+  relayOnly: flag('over a relay alone, for example to test one'),
+};
 export const limit = optional(RATE, 'limit the total rate, for example 20MB/s');
 export const timeoutMs = optional(DURATION, 'limit of the total time (default: no limit)');
 

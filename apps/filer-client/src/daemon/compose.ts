@@ -19,6 +19,7 @@ import { Member } from '../network/member.ts';
 import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions } from '../network/peer-sessions.ts';
+import { ReachedHere } from '../network/reached-here.ts';
 import { RecordPublisher } from '../network/record-publisher.ts';
 import { standingLimit } from '../network/standing-limits.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
@@ -173,6 +174,13 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     log,
   );
   closing.defer(() => sessions.close());
+  const reached = new ReachedHere({
+    outreach,
+    accept: (socket, remote, path) => peers.accept(socket, remote, path),
+    log,
+  });
+  reached.route(toServer);
+  closing.defer(() => reached.close());
   const paths = await listenOnPaths(peers, home, log);
   closing.defer(() => Promise.all(paths.map((path) => path.close())).then(() => undefined));
   member.reverse.listen();

@@ -2,6 +2,7 @@ import type { Membership, Messenger } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { ClientEvents } from '../api/contract/events.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
+import { DIRECT } from '../network/paths/direct.ts';
 import { SERVER_NAME } from '../network/server-name.ts';
 import type { KeptSession } from '../network/peer-sessions.ts';
 import type { ServerSession } from '../network/server-dial.ts';
@@ -66,6 +67,7 @@ function lineOf(
     id,
     direction,
     address: messenger.addr,
+    via: messenger.path ?? DIRECT,
     since: since === undefined ? null : iso(since),
     bytesSent: messenger.sentBytes,
     bytesReceived: messenger.receivedBytes,

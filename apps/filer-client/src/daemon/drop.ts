@@ -118,5 +118,6 @@ const HOW = {
   queue: true,
   limit: undefined,
   directOnly: false,
+  relayOnly: false,
   watch: 0,
 } as const satisfies Partial<SendRequest>;

@@ -47,7 +47,7 @@ export async function listenOnPaths(peers: PeerServer, home: Home, log: Logger):
   for (const { kind, listen } of PATHS) {
     if (listen === undefined) continue;
     try {
-      listeners.push(await listen(home, (stream, remote) => peers.accept(stream, remote)));
+      listeners.push(await listen(home, (stream, remote) => peers.accept(stream, remote, kind)));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       log.warn('a path to this machine cannot be opened', { path: kind, error });

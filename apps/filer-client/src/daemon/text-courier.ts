@@ -8,7 +8,7 @@ import {
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { isPassing } from '../jobs/while-lost.ts';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
 import { tellText } from '../network/tell-text.ts';
 import { PeerBackoff } from '../send/peer-backoff.ts';
 import type { QueuedText } from '../store/queued-text-store.ts';

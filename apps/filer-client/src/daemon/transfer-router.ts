@@ -11,7 +11,7 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import { dialBack } from '../network/dial-back.ts';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
 import type { PassingOn } from '../receive/passing-on.ts';
 import type { TransferIntake } from '../receive/intake.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';

@@ -17,7 +17,8 @@ import {
 } from '@filer/protocol';
 import { failed, failedBy, formatBytes, ok, skipped, type Check, type Facts } from '@filer/program';
 import { PieceCount, sendPieces } from '../network/measurements.ts';
-import { reachPeer, type Outreach, type PeerConnection } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
+import { reachPeer, type PeerConnection } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { checkPathMtu } from './path-mtu.ts';
 import { checkClock, inMs, probe, rounded } from './server-checks.ts';
@@ -44,7 +45,7 @@ export async function* checkPeer(
   let connection: PeerConnection;
   const began = performance.now();
   try {
-    connection = await reachPeer(outreach, peer, { purpose: 'session' }, signal);
+    connection = await reachPeer(outreach, peer, { purpose: 'session' }, { signal });
   } catch (error) {
     signal.throwIfAborted();
     const code = error instanceof FilerError ? error.code : 'internal';

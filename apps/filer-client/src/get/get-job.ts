@@ -1,10 +1,20 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { EXIT_CODES, FilerError, formatFetch, type Entry, type OnConflict } from '@filer/protocol';
+import {
+  EXIT_CODES,
+  FilerError,
+  formatFetch,
+  type Entry,
+  type Messenger,
+  type OnConflict,
+} from '@filer/protocol';
 import { ProgressThrottle, type Home } from '@filer/program';
 import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@filer/transfer';
 import ignore from 'ignore';
-import { reachPeer, type Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
+import { reachPeer } from '../network/reach-peer.ts';
+import type { Ways } from '../network/paths.ts';
+import { DIRECT } from '../network/paths/direct.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Destination } from './destination.ts';
 import type { GetDone, GetEvent } from '../api/contract/get.ts';
@@ -12,6 +22,7 @@ import type { FetchingDocument } from '../api/contract/transfers.ts';
 import { lockDestination } from './get-lock.ts';
 import { presentHere } from './present-here.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
+import { overBestPath } from '../jobs/over-best-path.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
 import type { FileOutcome, Progress } from '../api/contract/send.ts';
 import { isLost, whileLost } from '../jobs/while-lost.ts';
@@ -31,6 +42,8 @@ export interface GetRequest {
   /** Patterns of what in a folder stays there, as in a `.gitignore`. */
   readonly exclude: readonly string[];
   readonly dryRun: boolean;
+  /** The paths that may be used. */
+  readonly ways: Ways;
 }
 
 export interface GetSurroundings extends Outreach {
@@ -81,6 +94,8 @@ export class GetJob {
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#around.emit(progress));
   /** Where it is, once it does: its name may have been taken. */
   #path: string;
+  /** On which path the peer was reached last. */
+  #connection: string | undefined;
 
   constructor(request: GetRequest, around: GetSurroundings) {
     this.id = request.id;
@@ -143,7 +158,15 @@ export class GetJob {
       ...(this.#request.dryRun ? { dryRun: true, filesTotal: this.#wouldGet } : {}),
       from,
       path: this.#path,
-      recipients: [{ ...me, ok: exitCode === 0, code, status: failure?.message ?? this.#inWords() }],
+      recipients: [
+        {
+          ...me,
+          ok: exitCode === 0,
+          code,
+          status: failure?.message ?? this.#inWords(),
+          ...connectionOf(this.#connection),
+        },
+      ],
     };
   }
 
@@ -201,8 +224,32 @@ export class GetJob {
 
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
+    const { signal } = this.#around;
+    const { peer, ways } = this.#request;
+    const improving = new AbortController();
+    try {
+      const reached = await this.#time.reach(peer.name, signal, (stop) =>
+        reachPeer(
+          this.#around,
+          peer,
+          { purpose: 'transfer' },
+          { signal: stop, ways, improves: improving.signal },
+        ),
+      );
+      return await overBestPath(reached, ({ messenger }) => this.#receive(messenger));
+    } catch (error) {
+      if (error instanceof FilerError) return error;
+      if (signal.aborted) return undefined;
+      throw error;
+    } finally {
+      improving.abort();
+    }
+  }
+
+  async #receive(messenger: Messenger): Promise<FilerError | undefined> {
     const { member, signal } = this.#around;
     const { peer, path, destination, onConflict, checksum, limit } = this.#request;
+    this.#connection = messenger.path ?? DIRECT;
     this.#firstFailure = undefined;
     this.#failed = 0;
     this.#wouldGet = 0;
@@ -212,44 +259,31 @@ export class GetJob {
     this.#filesDone = 0;
     this.#bytesDone = 0;
     this.#toldAgain = this.#delivered + this.#skipped;
-    try {
-      const { messenger } = await this.#time.reach(peer.name, signal, (stop) =>
-        reachPeer(this.#around, peer, { purpose: 'transfer' }, stop),
-      );
-      try {
-        const { header, content } = formatFetch({ path, name: destination.name, checksum, limit }, 'fetch');
-        await messenger.send(header, content);
-        const outcome = await receiveFiles(messenger, {
-          network: member.network,
-          keyPair: member.identity,
-          senderId: peer.id,
-          limit: member.limits.receive,
-          inbox: destination.folder,
-          folder: '',
-          policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
-          known: member.digests,
-          deliveries: member.deliveries.of(peer.id, destination.folder),
-          // What is here belongs to the user who fetches: it is replaced where that user says so.
-          replaces: onConflict === 'update' ? 'own' : 'all',
-          mark: this.#mark,
-          onConflict,
-          checksum,
-          signal,
-          ...this.#time.pace,
-          on: (event) => this.#take(event),
-          caughtUp: this.#around.caughtUp,
-        });
-        this.#bytesReceived += outcome.bytesReceived;
-        this.#bytesTotal = Math.max(this.#bytesTotal, outcome.bytesTotal);
-        return outcome.error;
-      } finally {
-        await messenger.close();
-      }
-    } catch (error) {
-      if (error instanceof FilerError) return error;
-      if (signal.aborted) return undefined;
-      throw error;
-    }
+    const { header, content } = formatFetch({ path, name: destination.name, checksum, limit }, 'fetch');
+    await messenger.send(header, content);
+    const outcome = await receiveFiles(messenger, {
+      network: member.network,
+      keyPair: member.identity,
+      senderId: peer.id,
+      limit: member.limits.receive,
+      inbox: destination.folder,
+      folder: '',
+      policy: { accept: () => onlyThis(destination.name), leavesOut: this.#leavesOut },
+      known: member.digests,
+      deliveries: member.deliveries.of(peer.id, destination.folder),
+      // What is here belongs to the user who fetches: it is replaced where that user says so.
+      replaces: onConflict === 'update' ? 'own' : 'all',
+      mark: this.#mark,
+      onConflict,
+      checksum,
+      signal,
+      ...this.#time.pace,
+      on: (event) => this.#take(event),
+      caughtUp: this.#around.caughtUp,
+    });
+    this.#bytesReceived += outcome.bytesReceived;
+    this.#bytesTotal = Math.max(this.#bytesTotal, outcome.bytesTotal);
+    return outcome.error;
   }
 
   #take(event: ReceiveEvent): void {
@@ -339,4 +373,9 @@ export class GetJob {
 /** What was asked for, in any amount, and nothing else. */
 function onlyThis(name: string): Cap {
   return { files: Infinity, bytes: Infinity, names: new Set([name]) };
+}
+
+/** @param path undefined where the peer was not reached */
+function connectionOf(path: string | undefined): { readonly connection?: string } {
+  return path === undefined ? {} : { connection: path };
 }

@@ -1,7 +1,9 @@
 import { FilerError, formatFetch } from '@filer/protocol';
 import { receiveStream, StreamSink } from '@filer/transfer';
-import { reachPeer, type Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
+import { reachPeer } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import type { Ways } from '../network/paths.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
 import { whileLost } from '../jobs/while-lost.ts';
 
@@ -14,6 +16,7 @@ export interface StreamRequest {
   readonly checksum: boolean;
   /** Content bytes a second, kept to by the peer; undefined for as fast as can be. */
   readonly limit: number | undefined;
+  readonly ways: Ways;
 }
 
 export interface StreamSurroundings extends Outreach {
@@ -33,14 +36,14 @@ const STEP_BYTES = 1024 * 1024;
  * @throws FilerError why the stream is not the whole file; the reason of `signal`
  */
 export async function streamFile(request: StreamRequest, around: StreamSurroundings): Promise<number> {
-  const { peer, path, name, timeoutMs, checksum, limit } = request;
+  const { peer, path, name, timeoutMs, checksum, limit, ways } = request;
   const { member, signal, write, onProgress, onLost } = around;
   const into = new StreamSink(write);
   const time = new TimeLimit(timeoutMs, limit);
   const attempt = async (): Promise<FilerError | undefined> => {
     try {
       const { messenger } = await time.reach(peer.name, signal, (stop) =>
-        reachPeer(around, peer, { purpose: 'transfer' }, stop),
+        reachPeer(around, peer, { purpose: 'transfer' }, { signal: stop, ways }),
       );
       try {
         const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');

@@ -66,6 +66,7 @@ function recipientDocument(
     state,
     code,
     status,
+    connection: delivery.path ?? null,
     ...countsBy((key) => delivery[key]),
     stage,
     progress,

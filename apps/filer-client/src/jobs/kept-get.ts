@@ -75,7 +75,13 @@ export class KeptGet implements Disposable {
     const { ok, code, status: words } = recipient;
     const failure = code === null ? undefined : new FilerError(code, words);
     const status = failure === undefined ? words : withRemedy(failure, this.id, done.from.name, false);
-    this.#end({ state: ok ? 'delivered' : 'failed', code: code ?? undefined, status, counts: done });
+    this.#end({
+      state: ok ? 'delivered' : 'failed',
+      code: code ?? undefined,
+      status,
+      counts: done,
+      path: recipient.connection,
+    });
     return { ...done, recipients: [{ ...recipient, status }] };
   }
 

@@ -1,6 +1,7 @@
 import { basename, dirname, relative } from 'node:path';
 import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
 import type { Links } from '@filer/transfer';
+import type { Ways } from '../network/paths.ts';
 
 /** What is to be sent, and how: all of it is kept with the job, so that it can go again. */
 export interface SendRequest {
@@ -39,10 +40,25 @@ export interface SendRequest {
   readonly queue: boolean;
   /** Bytes a second at most, to all recipients together. */
   readonly limit: number | undefined;
-  /** Whether recipients pass nothing of it on to each other. */
+  /** Whether it goes from here to each recipient, over no other machine. */
   readonly directOnly: boolean;
+  /** Whether it goes over a relay alone. */
+  readonly relayOnly: boolean;
   /** The watch that made it: what of its folder, the one path, is to go stands in `job_files`. 0 for none. */
   readonly watch: number;
+}
+
+/** The paths that a person has allowed. */
+export function waysOf({
+  directOnly,
+  relayOnly,
+}: {
+  readonly directOnly?: boolean | undefined;
+  readonly relayOnly?: boolean | undefined;
+}): Ways {
+  if (directOnly === true && relayOnly === true)
+    throw new FilerError('usage', '--direct-only and --relay-only exclude each other: give one of them');
+  return directOnly === true ? 'direct' : relayOnly === true ? 'relay' : 'any';
 }
 
 /** What a person typed to send what the home keeps in a file of its own. */
@@ -93,6 +109,7 @@ const DEFAULTS: SendRequest = {
   queue: false,
   limit: undefined,
   directOnly: false,
+  relayOnly: false,
   watch: 0,
 };
 
@@ -137,6 +154,7 @@ export function parseKeptRequest(json: string): SendRequest {
     queue: kept.get('queue') === true,
     limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),
     directOnly: kept.get('directOnly') === true,
+    relayOnly: kept.get('relayOnly') === true,
     watch: numberOf('watch'),
   };
 }

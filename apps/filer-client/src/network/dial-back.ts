@@ -1,9 +1,15 @@
 import { FilerError, type Hello, type Membership, type Messenger } from '@filer/protocol';
 import { reverseTo } from './paths/reverse.ts';
-import { dialPeer, type Outreach } from './reach-peer.ts';
+import type { Outreach } from './outreach.ts';
+import { dialPeer } from './reach-peer.ts';
 
 /** How long the receiver may try, in ms: the sender waits a little longer. */
 const DIAL_BACK_MS = 2_000;
+
+/** Of one that has not come to the port for peers, the address is that of a third machine, or of a router. */
+export function mayDialBack({ path }: Messenger): boolean {
+  return path === undefined;
+}
 
 /**
  * Opens the reverse connection that a sender has asked for, if it has.
@@ -17,7 +23,7 @@ export async function dialBack(
   from: Membership,
   { callBack: token }: Hello,
 ): Promise<Messenger | undefined> {
-  if (token === undefined) return undefined;
+  if (token === undefined || !mayDialBack(direct)) return undefined;
   const reverse = await open(outreach, direct, from, token);
   if (reverse === undefined) await direct.send({ type: 'no-call-back' }).catch(() => undefined);
   else void direct.closed.then((reason) => reverse.destroy(reason));

@@ -24,6 +24,7 @@ import { clientSettings } from '../settings.ts';
 import { leftError, ownEnd, removedError } from './ended-membership.ts';
 import { isServer } from './known-servers.ts';
 import { LiveConnections } from './live-connections.ts';
+import { PathsUsed } from './paths-used.ts';
 import { NO_LIMITS } from './standing-limits.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
@@ -56,6 +57,7 @@ export class Member extends HomeStore {
   /** What is sent and received now. */
   readonly pulse = new TransferPulse(this.events);
   readonly connections = new LiveConnections();
+  readonly pathsUsed = new PathsUsed();
   /** Sessions with peers and the server that are told about removals and leaves. */
   readonly news = new RemovalNews();
   /** What ages are judged by, and what is kept is dated with. */

@@ -16,9 +16,12 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
+import { mayDialBack } from './dial-back.ts';
 import { learnMembership, requireNotRemoved, requireStaying } from './hello.ts';
 import type { Member } from './member.ts';
 import { checkPin } from './pins.ts';
+import { DIRECT } from './paths/direct.ts';
+import { REVERSE_PATH } from './paths/reverse.ts';
 import { REVERSE } from './reverse-connections.ts';
 
 export interface PeerServerOptions {
@@ -88,8 +91,14 @@ export class PeerServer extends Server {
     this.admit(messenger);
     member.connections.add(messenger);
     void messenger.closed.then(() => this.#connections.giveBack(from.id, 1));
+    member.pathsUsed.note(from.id, messenger.path ?? (handOver === undefined ? DIRECT : REVERSE_PATH));
     const { network, membership } = member;
-    const known = new Set([REVERSE, MIRROR, STAGE, ...(this.#options.passesOn === true ? [PASS_ON] : [])]);
+    const known = new Set([
+      MIRROR,
+      STAGE,
+      ...(mayDialBack(messenger) ? [REVERSE] : []),
+      ...(this.#options.passesOn === true ? [PASS_ON] : []),
+    ]);
     const features = hello.features.filter((word) => known.has(word));
     const position = removalPosition(member.removals);
     const welcomed = welcome({ version, features, network, ...position, software, membership });

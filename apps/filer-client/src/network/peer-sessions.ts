@@ -1,6 +1,7 @@
 import { FilerError, Session, type Handler } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { reachPeer, type Outreach } from './reach-peer.ts';
+import type { Outreach } from './outreach.ts';
+import { reachPeer } from './reach-peer.ts';
 
 /** A session with a peer that this machine opened and keeps. */
 export interface KeptSession {
@@ -60,7 +61,7 @@ export class PeerSessions {
   async #open(peer: KnownPeer, signal: AbortSignal | undefined): Promise<KeptSession> {
     const { outreach, handlerFor, onOpen, onClosed } = this.#options;
     const { member } = outreach;
-    const { messenger, welcome } = await reachPeer(outreach, peer, { purpose: 'session' }, signal);
+    const { messenger, welcome } = await reachPeer(outreach, peer, { purpose: 'session' }, { signal });
     const kept = { peer, session: new Session(messenger, handlerFor(peer)), since: Date.now() };
     this.#kept.set(peer.id, kept);
     void member.news.addBehind(messenger, member.removals, welcome);

@@ -1,18 +1,25 @@
 import { FilerError, type Messenger, type Welcome } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { reachPeer, type Outreach } from './reach-peer.ts';
+import type { Outreach } from './outreach.ts';
+import type { ConnectionPurpose } from './hello.ts';
+import { reachPeer, type PeerConnection, type ReachOptions } from './reach-peer.ts';
 import { REVERSE } from './reverse-connections.ts';
 
 /** Below this a reverse connection costs more time than it saves. */
 const REVERSE_FROM_BYTES = 128 * 1024 * 1024;
 
+export interface TransferReachOptions extends Pick<ReachOptions, 'ways' | 'improves'> {
+  /** What the peer must know. @default nothing */
+  readonly needs?: readonly NeededFeature[];
+  /** What it may know. @default nothing */
+  readonly uses?: readonly string[];
+}
+
 /**
- * Reaches a peer to send it files. For much the peer is asked for a reverse connection; where that does not come, the direct one
- * serves.
+ * Reaches a peer to send it files. For much the peer is asked for a reverse connection; where that does not come, the first
+ * one serves.
  *
  * @param bytes that will be sent, as far as that is known
- * @param needs what the peer must know
- * @param uses what it may know
  * @throws FilerError as `reachPeer`; `unsupported` before anything is sent
  */
 export async function reachForTransfer(
@@ -20,34 +27,45 @@ export async function reachForTransfer(
   peer: KnownPeer,
   bytes: number,
   signal: AbortSignal,
-  needs: readonly NeededFeature[] = [],
-  uses: readonly string[] = [],
+  { needs = [], uses = [], ways, improves }: TransferReachOptions = {},
 ): Promise<ReachedForTransfer> {
   const { reverse } = outreach.member;
   const words = [...needs.map(({ feature }) => feature), ...uses];
-  if (bytes < REVERSE_FROM_BYTES || !reverse.mayAsk(peer.id, performance.now())) {
-    const about = { purpose: 'transfer', features: words } as const;
-    const { messenger, welcome } = await reachPeer(outreach, peer, about, signal);
+  const options = { signal, ways, improves };
+  const reach = async (about: ConnectionPurpose): Promise<ReachedForTransfer> => {
+    const { messenger, welcome, better } = await reachPeer(outreach, peer, about, options);
     await requireFeatures(peer, messenger, welcome, needs);
-    return { messenger, features: welcome.features };
-  }
+    return { messenger, features: welcome.features, better: better?.then(transferOver) };
+  };
+  if (ways === 'relay' || bytes < REVERSE_FROM_BYTES || !reverse.mayAsk(peer.id, performance.now()))
+    return await reach({ purpose: 'transfer', features: words });
   using request = reverse.request(peer.id);
-  const about = { purpose: 'transfer', callBack: request.token, features: [REVERSE, ...words] } as const;
-  const { messenger: direct, welcome } = await reachPeer(outreach, peer, about, signal);
-  await requireFeatures(peer, direct, welcome, needs);
-  const { features } = welcome;
-  if (!features.includes(REVERSE)) return { messenger: direct, features };
+  const first = await reach({
+    purpose: 'transfer',
+    callBack: request.token,
+    features: [REVERSE, ...words],
+  });
+  const { messenger: direct, features } = first;
+  if (!features.includes(REVERSE)) return first;
   const connection = await request.connection(direct, signal);
-  if (connection === undefined) return { messenger: direct, features };
+  if (connection === undefined) return first;
   // The direct one stays open as long: when this machine is removed, both are cut.
   void connection.closed.then(() => direct.close());
-  return { messenger: connection, features };
+  return { messenger: connection, features, better: undefined };
+}
+
+function transferOver(connection: PeerConnection | undefined): ReachedForTransfer | undefined {
+  if (connection === undefined) return undefined;
+  const { messenger, welcome } = connection;
+  return { messenger, features: welcome.features, better: undefined };
 }
 
 export interface ReachedForTransfer {
   readonly messenger: Messenger;
   /** What both sides know of what was asked for. */
   readonly features: readonly string[];
+  /** @see PeerConnection */
+  readonly better: Promise<ReachedForTransfer | undefined> | undefined;
 }
 
 /** A word in `features`, and the option that needs it. */

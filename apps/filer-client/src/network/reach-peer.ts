@@ -17,31 +17,38 @@ import {
   type ConnectionPurpose,
 } from './hello.ts';
 import type { Member } from './member.ts';
-import { candidatesOf } from './paths.ts';
+import type { Outreach } from './outreach.ts';
+import { candidatesOf, type Ways } from './paths.ts';
+import { DIRECT } from './paths/direct.ts';
+import { pathsTo } from './paths/paths-to.ts';
 import type { Path } from './paths/path.ts';
-import { race } from './paths/race.ts';
+import { race, type Attempt } from './paths/race.ts';
 import { checkPin } from './pins.ts';
-import type { ServerAccess } from './server-access.ts';
-
-/** What dials peers, and how. */
-export interface Outreach {
-  readonly member: Member;
-  readonly access: ServerAccess;
-  readonly software: string;
-}
 
 /** A connection to a peer that both sides have welcomed. */
 export interface PeerConnection {
   readonly messenger: Messenger;
   readonly welcome: Welcome;
-  /** The kind of the path that it was reached on. */
+  /**
+   * Where it was asked for: a connection on a better path, once there is one; undefined when there will be none. It is the
+   * caller's to close. Never rejects.
+   */
+  readonly better?: Promise<PeerConnection | undefined>;
+  /** The path that it was reached on. */
   readonly via: string;
 }
 
-export interface DialPeerOptions {
-  /** @default all */
-  readonly paths?: Iterable<Path>;
+export interface ReachOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Which paths may be used. @default any */
+  readonly ways?: Ways | undefined;
+  /** Whether better paths are tried on once there is a connection, until this is aborted. @default undefined, not */
+  readonly improves?: AbortSignal | undefined;
+}
+
+export interface DialPeerOptions extends ReachOptions {
+  /** @default all that `ways` allows */
+  readonly paths?: Iterable<Path>;
 }
 
 /**
@@ -54,19 +61,19 @@ export async function reachPeer(
   outreach: Outreach,
   peer: KnownPeer,
   about: ConnectionPurpose,
-  signal?: AbortSignal,
+  options: ReachOptions = {},
 ): Promise<PeerConnection> {
   const { member, access } = outreach;
   const known = member.directory.byId(peer.id) ?? peer;
   checkPin(member, known);
   try {
-    return await dialPeer(outreach, known, about, { signal });
+    return await dialPeer(outreach, known, about, options);
   } catch (error) {
     if (!(error instanceof FilerError) || error.code !== 'peer-unreachable') throw error;
-    await access.refresh(signal);
+    await access.refresh(options.signal);
     const fresh = member.directory.byId(peer.id) ?? peer;
     if (fresh.record?.seq === known.record?.seq) throw error;
-    return dialPeer(outreach, fresh, about, { signal });
+    return dialPeer(outreach, fresh, about, options);
   }
 }
 
@@ -82,19 +89,31 @@ export async function dialPeer(
   about: ConnectionPurpose,
   options: DialPeerOptions = {},
 ): Promise<PeerConnection> {
-  const { member, software } = outreach;
+  const { member } = outreach;
   requireNotRemoved(member, peer.id);
   requireStaying(member, peer.membership);
-  const { link, via } = await firstLink(outreach, peer, options);
+  const { link, better } = await firstLink(outreach, peer, options);
+  const connection = await greet(outreach, peer, about, link, options.signal);
+  if (better === undefined) return connection;
+  return { ...connection, better: greetBetter(outreach, peer, about, better, options.improves) };
+}
+
+/** Says hello on a link. @throws FilerError `peer-unreachable`, the peer's refusal, or the reason of `signal` */
+async function greet(
+  { member, software }: Outreach,
+  peer: KnownPeer,
+  about: ConnectionPurpose,
+  link: Link,
+  signal: AbortSignal | undefined,
+): Promise<PeerConnection> {
   const messenger = unauthenticatedMessenger(link, about.purpose, peer.name);
   try {
-    const welcome = await sayHello(messenger, helloOf(member, software, about), {
-      signal: options.signal,
-      removals: member.removals,
-    });
+    const hello = helloOf(member, software, about);
+    const welcome = await sayHello(messenger, hello, { signal, removals: member.removals });
     learnMembership(member, welcome.membership, peer.id);
     member.connections.add(messenger);
-    return { messenger, welcome, via };
+    if (link.path !== undefined) member.pathsUsed.note(peer.id, link.path);
+    return { messenger, welcome, via: messenger.path ?? DIRECT };
   } catch (error) {
     messenger.destroy();
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
@@ -106,29 +125,56 @@ export async function dialPeer(
   }
 }
 
-async function firstLink(
-  { member, access }: Outreach,
+async function greetBetter(
+  outreach: Outreach,
   peer: KnownPeer,
-  { paths, signal }: DialPeerOptions,
-): Promise<{ readonly link: Link; readonly via: string }> {
+  about: ConnectionPurpose,
+  better: Promise<Link | undefined>,
+  signal: AbortSignal | undefined,
+): Promise<PeerConnection | undefined> {
+  const link = await better;
+  if (link === undefined) return undefined;
+  const { callBack: _, ...plain } = about; // the first connection has used it
+  try {
+    return await greet(outreach, peer, plain, link, signal);
+  } catch (error) {
+    if (error instanceof FilerError || signal?.aborted === true) return undefined;
+    throw error;
+  }
+}
+
+async function firstLink(
+  outreach: Outreach,
+  peer: KnownPeer,
+  { paths, signal, ways, improves }: DialPeerOptions,
+): Promise<{ readonly link: Link; readonly better?: Promise<Link | undefined> }> {
+  const { member, access } = outreach;
   const ends = { identity: member.identity, expect: peer.id };
-  const kinds = new Map<Link, string>();
-  const attempts = candidatesOf(peer.record?.addresses ?? [], access, paths).map(
-    ({ path, address }) =>
-      async (stop: AbortSignal) => {
-        const opened = await path.dial(address, ends, stop);
-        kinds.set(opened, path.kind);
-        return opened;
-      },
+  const candidates = candidatesOf(
+    peer.record?.addresses ?? [],
+    access,
+    paths ?? pathsTo(outreach, peer, ways),
   );
-  if (attempts.length === 0) {
+  const attemptsOf = (isDetour: boolean): Attempt[] =>
+    candidates
+      .filter(({ path }) => (path.isDetour ?? false) === isDetour)
+      .map(({ path, address }) => async (stop) => ({
+        path: path.kind,
+        ...(await path.dial(address, ends, stop)),
+      }));
+  if (candidates.length === 0) {
     throw new FilerError(
       'peer-unreachable',
-      `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
+      ways === 'relay'
+        ? `${peer.name} cannot be reached over a relay now: check that it is online, and that the ip-server is connected and relays`
+        : `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
     );
   }
-  const { link, failures } = await race(attempts, signal);
-  if (link !== undefined) return { link, via: kinds.get(link) ?? '' };
+  const { link, failures, better } = await race(attemptsOf(false), signal, {
+    detours: attemptsOf(true),
+    until: improves,
+  });
+  if (link !== undefined) return better === undefined ? { link } : { link, better };
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   // Each says which address it was.
   const why = imposter?.message ?? reasonsInWords(failures);

@@ -1,5 +1,7 @@
 import { FilerError, type Leave } from '@filer/protocol';
-import { dialPeer, type Outreach } from './reach-peer.ts';
+import type { Outreach } from './outreach.ts';
+import { PATHS } from './paths.ts';
+import { dialPeer } from './reach-peer.ts';
 
 /** All of it takes at most so long, in ms: a person waits for the command, which may allow less. */
 const TELL_MS = 5_000;
@@ -28,7 +30,12 @@ export async function tellPeers(
     for (const peer of peers) {
       if (stop.aborted) return;
       try {
-        const { messenger } = await dialPeer(outreach, peer, { purpose: 'session' }, { signal: stop });
+        const { messenger } = await dialPeer(
+          outreach,
+          peer,
+          { purpose: 'session' },
+          { signal: stop, paths: PATHS },
+        );
         await messenger.close();
       } catch (error) {
         signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { formatText, Session, type SignedText } from '@filer/protocol';
 import type { KnownPeer } from '../store/directory-store.ts';
-import { reachPeer, type Outreach } from './reach-peer.ts';
+import type { Outreach } from './outreach.ts';
+import { reachPeer } from './reach-peer.ts';
 
 /**
  * Delivers a text to one peer, over the session that is kept with it or over one of its own.
@@ -19,7 +20,7 @@ export async function tellText(
     await kept.ask(formatText(signed), { signal });
     return;
   }
-  const { messenger } = await reachPeer(outreach, peer, { purpose: 'session' }, signal);
+  const { messenger } = await reachPeer(outreach, peer, { purpose: 'session' }, { signal });
   const session = new Session(messenger);
   try {
     await session.ask(formatText(signed), { signal });

@@ -8,7 +8,8 @@ import {
   type Messenger,
 } from '@filer/protocol';
 import { HeldBlocks, serveBlocks, type ReceiverPassing } from '@filer/transfer';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
+import { PATHS } from '../network/paths.ts';
 import { dialPeer } from '../network/reach-peer.ts';
 
 /** How long one who is named at another machine may be there before the sender's word is, in ms. */
@@ -57,7 +58,7 @@ export class PassingOn {
     const peer = this.#outreach.member.directory.byId(id);
     if (peer === undefined) throw new FilerError('no-such-peer', 'it is not known here');
     const about = { purpose: 'transfer', features: [PASS_ON] } as const;
-    return (await dialPeer(this.#outreach, peer, about, { signal })).messenger;
+    return (await dialPeer(this.#outreach, peer, about, { signal, paths: PATHS })).messenger;
   }
 
   /** Others may be a little behind. */

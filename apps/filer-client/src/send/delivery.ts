@@ -8,8 +8,10 @@ import {
   type SendOptions,
   type SourceFile,
 } from '@filer/transfer';
-import type { Outreach } from '../network/reach-peer.ts';
-import { reachForTransfer } from '../network/reach-for-transfer.ts';
+import type { Outreach } from '../network/outreach.ts';
+import { reachForTransfer, type ReachedForTransfer } from '../network/reach-for-transfer.ts';
+import { DIRECT } from '../network/paths/direct.ts';
+import { overBestPath } from '../jobs/over-best-path.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryCounts } from '../api/contract/counts.ts';
 import type { FailedFile } from '../store/job-rows.ts';
@@ -19,7 +21,7 @@ import { ListedFiles } from './listed-files.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
-import { nameThere, shownPath, type SendRequest } from '../jobs/send-request.ts';
+import { nameThere, shownPath, waysOf, type SendRequest } from '../jobs/send-request.ts';
 import { Mirrored, MIRRORS } from './mirrored.ts';
 import { subnetOf } from './subnet.ts';
 import { isStaged, STAGES } from './staged.ts';
@@ -69,6 +71,7 @@ export class Delivery {
   readonly #throttle = new ProgressThrottle<Progress>((progress) => this.#options.emit(progress));
   readonly #time: TimeLimit;
   #toldWaiting = false;
+  #path: string | undefined;
 
   constructor(options: DeliveryOptions) {
     const { job, peer, request, outreach } = options;
@@ -91,6 +94,11 @@ export class Delivery {
   /** Over all tries, those of earlier runs too. */
   get counts(): DeliveryCounts {
     return { ...this.#tally.counts, filesRemoved: this.#mirrored.filesRemoved };
+  }
+
+  /** On which path the recipient is reached, or was last; undefined before it was. */
+  get path(): string | undefined {
+    return this.#path;
   }
 
   /** What this run alone has counted. */
@@ -141,61 +149,68 @@ export class Delivery {
     });
   }
 
-  /** One connection. @returns why it ended early, or undefined */
+  /** One connection, and a better one if there is one meanwhile. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
-    const { outreach, peer, job, request, shared, race, joined, signal, turns } = this.#options;
-    const { note, onConflict, checksum, snapshot, exclude, links, stage } = request;
-    const { member } = outreach;
-    const mirroring = this.#mirrored.begin();
-    this.#tally.beginConnection();
+    const { outreach, peer, request, race, signal } = this.#options;
+    const improving = new AbortController();
     try {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
-      const needs = [...(mirroring.mirror === true ? [MIRRORS] : []), ...(stage ? [STAGES] : [])];
+      const { mirror } = this.#mirrored.begin();
+      const needs = [...(mirror === true ? [MIRRORS] : []), ...(request.stage ? [STAGES] : [])];
       const uses = race === undefined ? [] : [PASS_ON];
-      const { messenger, features } = await this.#time.reach(peer.name, signal, (stop) =>
-        reachForTransfer(outreach, peer, bytes, stop, needs, uses),
+      const how = { needs, uses, ways: waysOf(request), improves: improving.signal };
+      const reached = await this.#time.reach(peer.name, signal, (stop) =>
+        reachForTransfer(outreach, peer, bytes, stop, how),
       );
-      const racer = { id: peer.id, passes: features.includes(PASS_ON), subnet: subnetOf(peer) };
-      try {
-        const outcome = await sendFiles(messenger, {
-          files: this.#listed ?? this.#sources(),
-          network: member.network,
-          senderId: member.id,
-          receiverId: peer.id,
-          job,
-          note,
-          onConflict,
-          checksum,
-          tellsVersions: this.#listed?.isRemovedAfter,
-          snapshot,
-          ...shared,
-          relay: race === undefined ? undefined : { race, member: racer, joined },
-          known: member.digests,
-          ignored: ignoreRules(exclude),
-          links,
-          ...mirroring,
-          stage,
-          keepStaged: (word) => member.releases.signed(job, peer, word),
-          signal,
-          ...this.#time.pace,
-          on: (event) => this.#take(event),
-          accepted: async () => {
-            for (const turn of turns) await Promise.race([turn.again(), aborted(signal)]);
-          },
-          keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
-        });
-        this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
-        if (outcome.error === undefined) this.#mirrored.completed();
-        // Everything that was named has its result: the connection owes nothing.
-        return this.#open.size === 0 && isLost(outcome.error?.code) ? undefined : outcome.error;
-      } finally {
-        await messenger.close();
-      }
+      return await overBestPath(reached, (connection) => this.#transfer(connection));
     } catch (error) {
       if (signal.aborted) return undefined;
       if (error instanceof FilerError) return error;
       throw error;
+    } finally {
+      improving.abort();
     }
+  }
+
+  async #transfer({ messenger, features }: ReachedForTransfer): Promise<FilerError | undefined> {
+    const { outreach, peer, job, request, shared, race, joined, signal, turns } = this.#options;
+    const { note, onConflict, checksum, snapshot, exclude, links, stage } = request;
+    const { member } = outreach;
+    this.#path = messenger.path ?? DIRECT;
+    const mirroring = this.#mirrored.begin();
+    this.#tally.beginConnection();
+    const racer = { id: peer.id, passes: features.includes(PASS_ON), subnet: subnetOf(peer) };
+    const outcome = await sendFiles(messenger, {
+      files: this.#listed ?? this.#sources(),
+      network: member.network,
+      senderId: member.id,
+      receiverId: peer.id,
+      job,
+      note,
+      onConflict,
+      checksum,
+      tellsVersions: this.#listed?.isRemovedAfter,
+      snapshot,
+      ...shared,
+      relay: race === undefined ? undefined : { race, member: racer, joined },
+      known: member.digests,
+      ignored: ignoreRules(exclude),
+      links,
+      ...mirroring,
+      stage,
+      keepStaged: (word) => member.releases.signed(job, peer, word),
+      signal,
+      ...this.#time.pace,
+      on: (event) => this.#take(event),
+      accepted: async () => {
+        for (const turn of turns) await Promise.race([turn.again(), aborted(signal)]);
+      },
+      keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
+    });
+    this.#tally.endConnection(outcome.bytesSent, outcome.bytesTotal);
+    if (outcome.error === undefined) this.#mirrored.completed();
+    // Everything that was named has its result: the connection owes nothing.
+    return this.#open.size === 0 && isLost(outcome.error?.code) ? undefined : outcome.error;
   }
 
   /** @throws FilerError `path-missing` */

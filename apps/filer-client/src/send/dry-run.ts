@@ -5,9 +5,9 @@ import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts
 import { exitCodeOf } from './outcome.ts';
 import { LINK_LEFT_OUT } from './link-left-out.ts';
 import { ignoreRules } from '../jobs/ignore-rules.ts';
-import { nameThere, type SendRequest } from '../jobs/send-request.ts';
+import { nameThere, waysOf, type SendRequest } from '../jobs/send-request.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { MIRRORS } from './mirrored.ts';
@@ -103,7 +103,7 @@ async function previewDeletions(
   try {
     const tops = await foldersOf(request);
     const { messenger } = await time.reach(recipient, signal, (stop) =>
-      reachForTransfer(outreach, peer, 0, stop, [MIRRORS]),
+      reachForTransfer(outreach, peer, 0, stop, { needs: [MIRRORS], ways: waysOf(request) }),
     );
     try {
       await previewMirror(messenger, tops, {

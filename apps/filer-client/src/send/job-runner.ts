@@ -1,7 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { LEFT_BEHIND, type DeliveryState, type KeptDelivery } from '../store/job-rows.ts';
 import type { JobStore } from '../store/job-store.ts';

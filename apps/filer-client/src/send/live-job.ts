@@ -1,7 +1,7 @@
 import { Semaphore, type Turn, FilerError, messageOf, type ErrorCode } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { lowestOf, RateLimit, RelayRace, SharedReads, type Growing } from '@filer/transfer';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import { sumOf, type DeliveryCounts } from '../api/contract/counts.ts';
 import { type DeliveryEnd, type KeptDelivery, type KeptJob } from '../store/job-rows.ts';
@@ -9,7 +9,7 @@ import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
-import { parseKeptRequest, type SendRequest } from '../jobs/send-request.ts';
+import { parseKeptRequest, waysOf, type SendRequest } from '../jobs/send-request.ts';
 import { interruption } from '../jobs/job-leases.ts';
 import { endOf, type StopReason } from '../jobs/stopped.ts';
 import type { TransferTurns } from './job-turns.ts';
@@ -68,7 +68,7 @@ export class LiveJob {
     const { member } = parts.outreach;
     const recipients = member.jobs.deliveries(job.id).length;
     const isToMany = recipients > 1;
-    if (recipients >= PASS_ON_FROM_RECIPIENTS && !this.request.directOnly)
+    if (recipients >= PASS_ON_FROM_RECIPIENTS && waysOf(this.request) === 'any')
       this.#race = new RelayRace(recipients, member.passOnFromBytes, member.recipientRates);
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
@@ -119,7 +119,10 @@ export class LiveJob {
     const { state, code = null, status } = end;
     const ok = state === 'delivered' || state === 'queued';
     // What made it wait is told as `queued`, and is no failure.
-    const via = this.#viaOf(id, end.counts?.bytesSent ?? 0);
+    const via = {
+      ...this.#viaOf(id, end.counts?.bytesSent ?? 0),
+      ...(end.path === undefined ? {} : { connection: end.path }),
+    };
     this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status, ...via });
     const { jobs, clock } = this.#parts.outreach.member;
     jobs.end(this.job.id, id, end, clock.stamp());
@@ -226,7 +229,7 @@ export class LiveJob {
     const ends = outreach.member.pulse.begin();
     try {
       const failure = await delivery.run();
-      const end = this.#endOf(peer, failure, delivery);
+      const end = { ...this.#endOf(peer, failure, delivery), path: delivery.path };
       onTried(peer.id, end.state !== 'queued');
       this.#counts.push({ ...delivery.ownCounts, filesFailed: end.counts?.filesFailed ?? 0 });
       this.settle(peer, end);

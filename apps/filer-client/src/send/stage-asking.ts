@@ -15,7 +15,8 @@ import { formatDuration } from '@filer/program';
 import { verifyRemoved } from '@filer/transfer';
 import { shownRequest } from '../jobs/send-request.ts';
 import { isPassing } from '../jobs/while-lost.ts';
-import { reachPeer, type Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
+import { reachPeer } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { JobStage, RolloutAct } from '../store/release-store.ts';
 import { pathHere } from './mirrored.ts';
@@ -174,7 +175,9 @@ export class StageAsking {
     const expected = { network, job, sender, receiver: peer.id };
     const kept = sessionWith(peer.id);
     if (kept !== undefined) return answerOf(await kept.ask(message, options), expected);
-    const session = new Session((await reachPeer(outreach, peer, { purpose: 'session' }, signal)).messenger);
+    const session = new Session(
+      (await reachPeer(outreach, peer, { purpose: 'session' }, { signal })).messenger,
+    );
     try {
       return answerOf(await session.ask(message, options), expected);
     } finally {

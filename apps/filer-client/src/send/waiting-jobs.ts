@@ -1,5 +1,5 @@
 import { MAX_TRANSFERS_PER_PEER } from '@filer/protocol';
-import type { Outreach } from '../network/reach-peer.ts';
+import type { Outreach } from '../network/outreach.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { DeliveryEnd, KeptDelivery } from '../store/job-rows.ts';
 import { PeerBackoff } from './peer-backoff.ts';

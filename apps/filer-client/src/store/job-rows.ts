@@ -46,6 +46,8 @@ export interface KeptDelivery extends DeliveryCounts {
   readonly code: ErrorCode | undefined;
   /** In words. */
   readonly status: string;
+  /** On which path it was reached last; undefined before it was. */
+  readonly path: string | undefined;
   readonly startedAt: number | undefined;
   readonly finishedAt: number | undefined;
 }
@@ -56,6 +58,8 @@ export interface DeliveryEnd {
   readonly code: ErrorCode | undefined;
   readonly status: string;
   readonly counts?: DeliveryCounts;
+  /** On which path it was reached last. */
+  readonly path?: string | undefined;
   readonly failures?: readonly FailedFile[];
 }
 
@@ -107,6 +111,7 @@ export function readDelivery(row: Record<string, unknown>): KeptDelivery {
     state: stateOf(DELIVERY_STATES, textIn(row, 'state')),
     code: row['code'] === null ? undefined : readCode(textIn(row, 'code')),
     status: textIn(row, 'status'),
+    path: row['path'] === null ? undefined : textIn(row, 'path'),
     ...countsBy((key) => integerIn(row, COUNT_COLUMNS[key])),
     startedAt: timeOf(row, 'started_at'),
     finishedAt: timeOf(row, 'finished_at'),

@@ -302,12 +302,20 @@ export class JobStore {
   }
 
   #end(job: string, peer: string, end: DeliveryEnd, now: number): void {
-    const { state, code, status, counts, failures = [] } = end;
+    const { state, code, status, path, counts, failures = [] } = end;
     this.#database
       .prepare(
-        'UPDATE job_recipients SET state = ?, code = ?, status = ?, finished_at = ? WHERE job = ? AND peer = ?',
+        'UPDATE job_recipients SET state = ?, code = ?, status = ?, path = COALESCE(?, path), finished_at = ? WHERE job = ? AND peer = ?',
       )
-      .run(state, code ?? null, status, state === 'queued' || state === 'paused' ? null : now, job, peer);
+      .run(
+        state,
+        code ?? null,
+        status,
+        path ?? null,
+        state === 'queued' || state === 'paused' ? null : now,
+        job,
+        peer,
+      );
     if (counts === undefined) return;
     this.#count(job, peer, counts);
     this.#database.prepare('DELETE FROM job_failures WHERE job = ? AND peer = ?').run(job, peer);

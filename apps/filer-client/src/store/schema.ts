@@ -1,6 +1,6 @@
 import type { Schema } from '@filer/program';
 import { INBOX_TABLES, INBOX_TOPS } from './schema/inbox.ts';
-import { JOB_TABLES, PAUSED_JOBS } from './schema/jobs.ts';
+import { DELIVERY_PATHS, JOB_TABLES, PAUSED_JOBS } from './schema/jobs.ts';
 import { MACHINE_USE } from './schema/machine-use.ts';
 import { NETWORK_TABLES } from './schema/network.ts';
 import { REPORT_TABLES } from './schema/reports.ts';
@@ -36,5 +36,6 @@ export const SCHEMA: Schema = {
     STAGE_TABLES,
     ROLLOUT_NUMBERS,
     STAGE_STEPS,
+    DELIVERY_PATHS,
   ],
 };

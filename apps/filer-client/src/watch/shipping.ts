@@ -156,6 +156,7 @@ export function requestOf(
     queue: true,
     limit,
     directOnly: false,
+    relayOnly: false,
     watch: id,
   };
 }

@@ -22,6 +22,7 @@ import { OwnRecord } from '../network/own-record.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { Presence } from '../network/presence.ts';
 import { reachableAt } from '../network/reach.ts';
+import { Reaching } from '../network/reaching.ts';
 import { Removals } from '../network/removals.ts';
 import { ServerGroup } from '../network/server-group.ts';
 import { hasSeveral, renewListing } from '../network/server-listing.ts';
@@ -140,7 +141,21 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const router = memberRouter();
   new DialBack({ identity, recordOf: (id) => directory.get(id)?.record }).route(router);
   routeReports(router, { intake, rates: new ReportRates(log), attachments, monitor, now });
+  const reaching = closing.use(
+    new Reaching({
+      server: identity.id,
+      directory,
+      live,
+      relays: settings.relay,
+      bytesPerSecond: settings.relayLimit,
+      bytesPerDay: settings.relayQuota,
+      log,
+    }),
+  );
+  reaching.route(router);
+  const { relay } = reaching;
   const port = new PeerServer({
+    features: reaching.features,
     network,
     directory,
     presence,
@@ -175,6 +190,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     {
       messenger: UNAUTHENTICATED_OPTIONS,
       onRefused: (address, why) => log.info('connection refused', { address, why }),
+      onRelay: relay && ((stream, token) => relay.accept(stream, token)),
       signal,
     },
   );

@@ -35,6 +35,8 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   /** What else handles messages of members is registered there; this server adds its own. */
   readonly router: MemberRouter;
   readonly uploads: TransferDoor;
+  /** What members are helped with to reach each other, as words for the welcome. @default none */
+  readonly features?: readonly string[];
   readonly enrolment: Enrolment;
   /** Those of its own connections. */
   readonly sessions: LocalSessions;
@@ -79,7 +81,8 @@ export class PeerServer extends Server {
       const id = messenger.peerId;
       if (id === undefined) throw new Error('the network port proves who connects');
       this.#checkHello(hello);
-      const welcomed = { version, features: [], software: this.#parts.software };
+      const { features = [], software } = this.#parts;
+      const welcomed = { version, features, software };
       if (hello.role === 'join') await this.#serveJoiner(messenger, id, welcomed, welcome);
       else await this.#serveMember(messenger, id, hello, welcomed, welcome);
     } catch (error) {

@@ -3,11 +3,19 @@
 /**
  * `opening` is the handshake of each connection, `join` what follows it for a machine without membership, `session` the
  * one of a member with its server, `peer session` that of two members, `transfer opening` what comes before the offer on
- * a connection for files, and `transfer` what follows. `passing on` is between two recipients of a job. `any` is each of
- * them.
+ * a connection for files, and `transfer` what follows. `passing on` is between two recipients of a job. `relayed` is a
+ * connection to a relay, in plaintext, before it is joined with another one. `any` is each of them but the last.
  */
 export type Connection =
-  'any' | 'opening' | 'join' | 'session' | 'peer session' | 'transfer opening' | 'transfer' | 'passing on';
+  | 'any'
+  | 'opening'
+  | 'join'
+  | 'session'
+  | 'peer session'
+  | 'transfer opening'
+  | 'transfer'
+  | 'passing on'
+  | 'relayed';
 
 /** `client` is a daemon or a command. */
 export type Party =
@@ -22,6 +30,7 @@ export type Party =
   | 'peer'
   | 'asker'
   | 'owner'
+  | 'relay'
   | 'sender'
   | 'receiver';
 
@@ -52,6 +61,8 @@ export const receiverToSender = route('transfer', 'receiver', 'sender');
 
 export const blocksToHolder = route('passing on', 'asker', 'owner');
 export const blocksFromHolder = route('passing on', 'owner', 'asker');
+
+export const peerToRelay = route('relayed', 'peer', 'relay');
 
 /** One side of a kind of connection. */
 export interface Place {

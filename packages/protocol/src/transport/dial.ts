@@ -1,12 +1,19 @@
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain, isIPv6, type Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { unlessAborted } from '../abort.ts';
+import type { HostPort } from '../addresses.ts';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS } from '../limits.ts';
 import { nodeTls } from '../loaded-late.ts';
 import type { Duplex } from 'node:stream';
 import type { Identity } from '../trust/identity.ts';
-import { describeEndpoint, type Endpoint, type Link, type TlsEndpoint } from './endpoint.ts';
+import {
+  describeEndpoint,
+  describeHostPort,
+  type Endpoint,
+  type Link,
+  type TlsEndpoint,
+} from './endpoint.ts';
 import { ReusedReads } from './reused-reads.ts';
 import { ALPN, provenId, secureContextOf } from './tls-context.ts';
 
@@ -18,6 +25,11 @@ export interface DialOptions {
   readonly allowHalfOpen?: boolean;
   /** Whether TLS reads into one buffer, for the link's `reads`: for a connection that brings much. @default false */
   readonly reuseReads?: boolean;
+  /**
+   * The port to dial from, of either family; 0 for a free one that can be dialled from once more while this connection
+   * stands. The host must be a literal address then. @default any
+   */
+  readonly localPort?: number | undefined;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -46,14 +58,42 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   if (endpoint.transport !== 'tls')
     return stand(connectPlain({ ...endpoint, allowHalfOpen }), { where }, options);
   const { host, port, identity, expect } = endpoint;
+  const from = options.localPort === undefined ? {} : localEnd(host, options.localPort);
   const reads = options.reuseReads === true ? new ReusedReads() : undefined;
   // Both are documented for `tls.connect`; the types do not know them.
   const more: { allowHalfOpen: boolean; onread?: ReusedReads['onread'] } = {
     allowHalfOpen,
     ...(reads === undefined ? {} : { onread: reads.onread }),
   };
-  const socket = nodeTls().connect({ host, port, ...securityOf(identity), ...more });
+  const socket = nodeTls().connect({ host, port, ...from, ...securityOf(identity), ...more });
   return { ...(await stand(socket, { where, expect }, options)), reads };
+}
+
+/** What binds a socket to a port before it dials; libuv sets SO_REUSEADDR then. @param host a literal */
+function localEnd(
+  host: string,
+  localPort: number,
+): { readonly localAddress: string; readonly localPort: number } {
+  return { localAddress: isIPv6(host) ? '::' : '0.0.0.0', localPort };
+}
+
+/**
+ * Opens a plain connection, for something else to be said over it than a message.
+ *
+ * @throws FilerError `connect-failed`, `timed-out`, or the reason of `signal`
+ */
+export async function dialPlain(
+  { host, port }: HostPort,
+  { localPort, ...options }: Omit<DialOptions, 'reuseReads' | 'allowHalfOpen'> = {},
+): Promise<Socket> {
+  options.signal?.throwIfAborted();
+  const from = localPort === undefined ? {} : localEnd(host, localPort);
+  const { socket } = await stand(
+    connectPlain({ host, port, ...from }),
+    { where: describeHostPort(host, port) },
+    options,
+  );
+  return socket;
 }
 
 /** Who is on the other side of a stream, and who we are. */
@@ -71,7 +111,7 @@ export interface Security extends Pick<TlsEndpoint, 'identity' | 'expect'> {
 export async function dialOver(
   stream: Duplex,
   { identity, expect, where }: Security,
-  options: Omit<DialOptions, 'reuseReads' | 'allowHalfOpen'> = {},
+  options: Pick<DialOptions, 'signal' | 'timeoutMs'> = {},
 ): Promise<Link> {
   try {
     options.signal?.throwIfAborted();

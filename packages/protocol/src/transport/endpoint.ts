@@ -46,6 +46,8 @@ export interface Link {
   readonly reads?: ReusedReads | undefined;
   /** Where the other side is, for a connection that has no address of its own. */
   readonly remote?: string | undefined;
+  /** On which path the other side is reached. @default undefined, an address of its own */
+  readonly path?: string | undefined;
 }
 
 /** A connection as the accept loop hands it out. */

@@ -3,13 +3,15 @@ import type { Duplex } from 'node:stream';
 import { FilerError, messageOf, systemCode } from '../errors.ts';
 import { describeEndpoint, type AcceptedLink, type Endpoint, type UdpEndpoint } from './endpoint.ts';
 import { connectionLimit, type AdmissionOptions } from './admission-control.ts';
-import { TlsAcceptor } from './tls-acceptor.ts';
+import { TlsAcceptor, type RelayDoor } from './tls-acceptor.ts';
 
 export interface ListenOptions extends AdmissionOptions {
   /** Called for each connection (with TLS: after the handshake proved an id). Must not throw. */
   readonly onConnection: (link: AcceptedLink) => void;
   /** Bytes on the wire for each that can be read, after which a TLS connection is ended. @default TLS_OVERHEAD_FACTOR */
   readonly overheadFactor?: number;
+  /** Takes in connections that are to be relayed. @default none, they are refused */
+  readonly onRelay?: RelayDoor | undefined;
   /** @default connectionLimit() */
   readonly maxConnections?: number;
   readonly signal?: AbortSignal | undefined;
@@ -26,8 +28,9 @@ export interface Listener {
    *
    * @param stream belongs to the listener; without TLS it must be a socket
    * @param remote who is counted for it: an IP address, else a word for where it comes from
+   * @param path the path on which it came @default undefined, as any other
    */
-  accept(stream: Duplex, remote: string): void;
+  accept(stream: Duplex, remote: string, path?: string): void;
   /** Stops accepting; connections that were handed out are their owners'. May be called twice. */
   close(): Promise<void>;
 }
@@ -50,7 +53,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   const refuse = (remote = 'local'): void => options.onRefused?.(remote, 'too many connections');
   let open = 0;
   let closed: Promise<void> | undefined;
-  const accept = (stream: Duplex, remote: string | undefined): void => {
+  const accept = (stream: Duplex, remote: string | undefined, path?: string): void => {
     if (open >= maxConnections || closed !== undefined) {
       stream.destroy();
       if (closed === undefined) refuse(remote);
@@ -59,7 +62,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     open++;
     stream.once('close', () => open--);
     if (tls === undefined) handOut(stream, remote, options);
-    else tls.accept(stream, remote);
+    else tls.accept(stream, remote, path);
   };
   const { allowHalfOpen = false } = options;
   const accepting: ServerOpts = { noDelay: true, allowHalfOpen };
@@ -87,11 +90,11 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     });
     return closed;
   };
-  const acceptHanded = (stream: Duplex, remote: string): void => {
+  const acceptHanded = (stream: Duplex, remote: string, path?: string): void => {
     if (stream.destroyed) return;
     stream.on('error', () => undefined); // 'close' tells the end
     stream.allowHalfOpen = allowHalfOpen;
-    accept(stream, remote);
+    accept(stream, remote, path);
   };
   return { address: addressOf(endpoint, server), accept: acceptHanded, close };
 }

@@ -18,13 +18,22 @@ export interface TlsAcceptorOptions extends AdmissionOptions {
   readonly onConnection: (link: AcceptedLink) => void;
   /** @default TLS_OVERHEAD_FACTOR */
   readonly overheadFactor?: number;
+  readonly onRelay?: RelayDoor | undefined;
 }
+
+/**
+ * Takes a connection in that is to be joined with another one, after the frame that says so. Must not throw.
+ *
+ * @returns whether its token admits it; it is destroyed otherwise
+ */
+export type RelayDoor = (stream: Duplex, token: string) => boolean;
 
 /** A connection below TLS. */
 interface Raw {
   /** Undefined once it was handed out: what the connection begins later runs in the same context, and may outlive it. */
   stream: Duplex | undefined;
   readonly remote: string;
+  readonly path: string | undefined;
 }
 
 /** Secures connections that were accepted, over whatever stream, and hands out those whose other side has proved a key. */
@@ -59,26 +68,37 @@ export class TlsAcceptor {
     this.#tls.on('secureConnection', (secure) => this.#secured(secure));
   }
 
-  /** @param remote undefined for a connection that ended before it was looked at */
-  accept(stream: Duplex, remote: string | undefined): void {
+  /** @param remote undefined for a connection that ended before it was looked at @param path @see AcceptedLink */
+  accept(stream: Duplex, remote: string | undefined, path?: string): void {
     const admission = this.#admission;
     if (!admission.enter(stream, remote) || remote === undefined) return;
-    onFirstRecord(stream, (problem) => {
-      if (problem !== undefined) {
-        admission.refuse(stream, `it made no TLS handshake of ours (${problem})`);
+    const { onRelay } = this.#options;
+    onFirstRecord(stream, onRelay !== undefined, (beginning) => {
+      if (beginning.is === 'wrong') {
+        admission.refuse(stream, `it made no TLS handshake of ours (${beginning.problem})`);
+        return;
+      }
+      if (beginning.is === 'relay') {
+        if (onRelay?.(stream, beginning.token) === true) admission.admit(stream);
+        else
+          admission.refuse(
+            stream,
+            'it named a token for a relayed connection that is unknown, used or too old',
+          );
         return;
       }
       admission.step(stream, true);
       // A signature each: address blocks have their turns, beside those of members.
       const turn = `handshakes ${addressBlockOf(remote)}`;
-      void processShares.turns.run(turn, () => this.#shakeHands(stream, remote));
+      void processShares.turns.run(turn, () => this.#shakeHands({ stream, remote, path }));
     });
   }
 
-  #shakeHands(stream: Duplex, remote: string): void {
-    if (stream.destroyed) return;
-    this.#handshakes.run({ stream, remote }, () => this.#tls.emit('connection', stream));
-    this.#reads.add(stream, addressBlockOf(remote));
+  #shakeHands(raw: Raw): void {
+    const { stream } = raw;
+    if (stream === undefined || stream.destroyed) return;
+    this.#handshakes.run(raw, () => this.#tls.emit('connection', stream));
+    this.#reads.add(stream, addressBlockOf(raw.remote));
     this.#admission.step(stream, false);
   }
 
@@ -106,7 +126,7 @@ export class TlsAcceptor {
       this.#refuse(secure, 'its connections of the last minutes changed TLS keys thousands of times');
       return;
     }
-    const { stream, remote } = raw;
+    const { stream, remote, path } = raw;
     raw.stream = undefined;
     const admission = this.#admission;
     secure.once('close', () => stream.destroy());
@@ -119,6 +139,7 @@ export class TlsAcceptor {
       socket: secure,
       peerId,
       remote,
+      path,
       admit: () => {
         if (isAdmitted) return;
         isAdmitted = true;

@@ -66,6 +66,10 @@ export const getParams = v.object({
   checksum: v.optional(v.boolean()),
   limit: v.optional(limit),
   dryRun: v.optional(v.boolean()),
+  /** Whether no third machine may carry it. @default false */
+  directOnly: v.optional(v.boolean()),
+  /** Whether it comes over a relay alone. @default false */
+  relayOnly: v.optional(v.boolean()),
   /** Whether the destination is a folder that is there. @default it may be a name that is not used yet */
   into: v.optional(v.boolean()),
   /** The get to continue, of the same source and destination. */

@@ -56,6 +56,8 @@ const status = v.object({
   /** Jobs that run or wait. */
   jobs: v.number(),
   connections: v.number(),
+  /** Machines that were reached while this daemon runs, by either side, by the path of the last time. */
+  reached: arrayOf(v.object({ via: v.string(), peers: v.number() })),
 });
 export type Status = v.InferOutput<typeof status>;
 
@@ -69,7 +71,10 @@ const peerLine = v.object({
   /** ISO 8601, or null for never */
   lastSeen: v.nullable(v.string()),
   addresses: arrayOf(v.string()),
-  /** The path on which it is dialled first; null when it publishes no address that can be dialled. */
+  /**
+   * The path on which it was reached last while this daemon runs, by either side; before that the one on which it is dialled
+   * first, null when it publishes no address that can be dialled.
+   */
   via: v.nullable(v.string()),
   version: v.nullable(v.string()),
   self: v.exactOptional(v.literal(true)),
@@ -130,6 +135,8 @@ const connectionLine = v.object({
   /** `server` is the session with the ip-server. */
   direction: v.picklist(['in', 'out', 'server']),
   address: v.string(),
+  /** The path: `direct`, `reverse`, `punched`, `relayed by NAME`. */
+  via: v.string(),
   since: v.nullable(v.string()),
   bytesSent: v.number(),
   bytesReceived: v.number(),

@@ -132,6 +132,9 @@ const queuedTold = v.object({
   reason: v.string(),
 });
 
+/** On which path the other machine was reached last: `direct`, `reverse`, `punched`, `relayed by NAME`. Absent where it was not. */
+const connection = v.exactOptional(v.string());
+
 /** What a recipient got of other recipients, in bytes, instead of the sender. Absent where that is nothing. */
 const via = v.exactOptional(arrayOf(v.object({ name: v.string(), id: v.string(), bytes: v.number() })));
 
@@ -151,6 +154,7 @@ const recipientEnded = v.object({
   status: v.string(),
   via,
   fromSender,
+  connection,
 });
 
 /** `--dry-run`: one thing that would be sent, if it is not there already. */
@@ -175,6 +179,7 @@ export const recipientDone = v.object({
   status: v.string(),
   via,
   fromSender,
+  connection,
 });
 export type RecipientDone = v.InferOutput<typeof recipientDone>;
 
@@ -280,6 +285,8 @@ const sendParams = v.object({
   limit: v.optional(limit),
   /** Whether each recipient gets all of it from this machine, and none of another recipient. @default false */
   directOnly: v.optional(v.boolean()),
+  /** Whether it goes over a relay alone. @default false */
+  relayOnly: v.optional(v.boolean()),
   /** Whether the path is a file of the home, which came from standard input. */
   spooled: v.optional(v.boolean()),
   /** Whether named folders are told as one, instead of each of their files. */

@@ -29,6 +29,8 @@ const recipientDocument = v.object({
   code: v.nullable(errorCode),
   /** In words. */
   status: v.string(),
+  /** On which path it was reached last: `direct`, `reverse`, `punched`, `relayed by NAME`; null where it was not. */
+  connection: v.nullable(v.string()),
   ...deliveryCounts.entries,
   /** Of a job that was sent with `--stage`: what it has of it; else null. */
   stage: v.nullable(stageDocument),

@@ -13,7 +13,7 @@ import { streamFile, type StreamRequest } from '../../get/stream-job.ts';
 
 const ONE_FILE = { filesDone: 0, filesTotal: 1, complete: true };
 
-export interface SourceRequest extends Pick<StreamRequest, 'timeoutMs' | 'checksum' | 'limit'> {
+export interface SourceRequest extends Pick<StreamRequest, 'timeoutMs' | 'checksum' | 'limit' | 'ways'> {
   readonly source: string;
 }
 
@@ -22,7 +22,7 @@ export interface SourceRequest extends Pick<StreamRequest, 'timeoutMs' | 'checks
  * daemon runs: what it is asked for travels as JSON.
  */
 export async function getToStdout(
-  { source, timeoutMs, checksum, limit }: SourceRequest,
+  { source, timeoutMs, checksum, limit, ways }: SourceRequest,
   mode: ProgressMode | undefined,
   context: Context,
 ): Promise<number> {
@@ -36,7 +36,7 @@ export async function getToStdout(
     await daemon.context.daemon.prepareTransfers();
     const peer = await findPeer(daemon.context, target, signal, timeoutMs);
     const bytes = await streamFile(
-      { peer, path, name, timeoutMs, checksum, limit },
+      { peer, path, name, timeoutMs, checksum, limit, ways },
       {
         member,
         access,

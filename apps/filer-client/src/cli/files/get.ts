@@ -14,11 +14,12 @@ import {
 import type { SourceRequest } from './get-to-stdout.ts';
 import { fetchAndShow } from './fetch-and-show.ts';
 import { withTrailingDestination } from './trailing-destination.ts';
-import { onConflict, PATH } from '../arguments.ts';
+import { onConflict, PATH, wayArguments } from '../arguments.ts';
 import { FilerError, Glob } from '@filer/protocol';
 import { contract } from '../../api/contract.ts';
 import type { LsItem } from '../../api/contract/get.ts';
 import { call } from '../../api/daemon-client.ts';
+import { waysOf } from '../../jobs/send-request.ts';
 import { parseSharedPath } from '../../get/peer-path.ts';
 
 const SHARED_PATH = textKind('PEER:SHARE/path such as bob:docs/plan.pdf', { completes: 'shared' });
@@ -35,6 +36,7 @@ export const args = {
   exclude: list(textKind('a pattern such as *.log'), 'do not fetch files that match, as in a .gitignore'),
   checksum: flag('compare contents by reading them, without the remembered digests'),
   limit: optional(RATE, 'limit the rate, for example 20MB/s'),
+  ...wayArguments,
   dryRun: flag('show what would be fetched, and fetch nothing', { alias: 'n' }),
   timeoutMs: defaulted(DURATION, '1m', 'how long to retry when the connection to the peer was lost'),
   progress: progressArgument,
@@ -64,6 +66,8 @@ export async function run(args: GetArguments, context: Context): Promise<number>
     exclude: args.exclude,
     checksum: args.checksum,
     dryRun: args.dryRun,
+    directOnly: args.directOnly,
+    relayOnly: args.relayOnly,
     ...(args.limit === undefined ? {} : { limit: args.limit }),
   };
   const [source = ''] = args.sources;
@@ -89,7 +93,7 @@ function oneSource(
   if (others.onConflict !== 'update') refuse('--on-conflict', 'there is no name to be taken');
   const [source = '', another] = sources;
   if (another !== undefined) throw new FilerError('usage', '- takes one file: fetch several into a folder');
-  return { source, timeoutMs, checksum, limit };
+  return { source, timeoutMs, checksum, limit, ways: waysOf(others) };
 }
 
 /** Each is fetched over a connection of its own. */

@@ -15,11 +15,11 @@ export function pathsInWords({ kind, paths, as, into, shared }: JobDocument): st
 
 /** `bob  running: 3 files, 12 MB of 40 MB` */
 export function recipientInWords(recipient: RecipientDocument): string {
-  const { name, state, status, filesSent, bytesSent, bytesTotal, progress } = recipient;
+  const { name, state, status, connection, filesSent, bytesSent, bytesTotal, progress } = recipient;
   if (progress !== null) return `${name}  ${state}: ${progress.words}`;
   const how =
     state === 'running'
       ? `${filesSent === 1 ? '1 file' : `${filesSent} files`}, ${formatBytes(bytesSent)} of ${formatBytes(bytesTotal)} sent`
       : printable(status);
-  return `${name}  ${state}: ${how}`;
+  return `${name}  ${state}: ${how}${connection === null ? '' : `, ${connection}`}`;
 }

@@ -70,7 +70,7 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   const all = done.recipients.length;
   const machines = all === 1 ? '' : `; ${delivered} of ${all} machines have all of it`;
   const rate = done.bytesSent === 0 ? '' : ` at ${formatRate(done.bytesSent, busyMs)}`;
-  const sent = `${formatBytes(done.bytesSent)} sent${rate}`;
+  const sent = `${formatBytes(done.bytesSent)} sent${rate}${pathsInWords(done.recipients)}`;
   return `${countOf(done.filesSent)} delivered${skipped}${kept}${removed}${left}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
@@ -94,6 +94,14 @@ function originLines(recipients: readonly RecipientDone[]): string[] {
     if (fromSender > 0) parts.push(`${formatBytes(fromSender)} from here`);
     return parts.length === 0 ? [] : [`${name.padEnd(width)}  got ${parts.join(', ')}`];
   });
+}
+
+/** On which paths: `, direct`; of several `, 3 direct, 1 relayed by ip-server`. */
+function pathsInWords(recipients: readonly RecipientDone[]): string {
+  const counts = new Map<string, number>();
+  for (const { connection } of recipients)
+    if (connection !== undefined) counts.set(connection, (counts.get(connection) ?? 0) + 1);
+  return [...counts].map(([path, n]) => (recipients.length === 1 ? `, ${path}` : `, ${n} ${path}`)).join('');
 }
 
 function countOf(files: number): string {

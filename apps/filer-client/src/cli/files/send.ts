@@ -16,7 +16,7 @@ import { call } from '../../api/daemon-client.ts';
 import { showJob } from './job-following.ts';
 import { linkArguments, linksOf } from './links.ts';
 import { refuseMisplacedRecipients, withTrailingRecipient } from './trailing-recipient.ts';
-import { exclude, into, limit, onConflict, PATH, TARGET } from '../arguments.ts';
+import { exclude, into, limit, onConflict, PATH, TARGET, wayArguments } from '../arguments.ts';
 
 const SENT = textKind(PATH.expects, { value: 'path', completes: 'sent' });
 
@@ -42,7 +42,7 @@ export const args = {
   stage: flag('deliver it under a hidden name; `release` makes it appear at once'),
   ...linkArguments,
   limit,
-  directOnly: flag('send to each recipient from here: none passes it on to the next'),
+  ...wayArguments,
   checksum: flag('compare contents by reading them, without the remembered digests'),
   snapshot: flag('send a file that is being written, such as a log, up to its size at the start'),
   dryRun: flag('show what would be sent, and send nothing', { alias: 'n' }),

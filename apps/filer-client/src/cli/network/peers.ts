@@ -42,7 +42,7 @@ export async function run(
       documentOf,
       keyOf: ({ server, peers }) => [
         server.connected,
-        peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses]),
+        peers.map((peer) => [peer.name, peer.state, peer.groups, peer.addresses, peer.via]),
       ],
     });
     return;
@@ -76,6 +76,7 @@ function screenOf({ peers }: Peers, all: boolean, now: number, columns: number):
       { title: 'STATE', fit: 'whole' },
       { title: 'LAST SEEN', fit: 'whole' },
       { title: 'GROUPS' },
+      { title: 'VIA', fit: 'whole', dropOrder: 2 },
       { title: 'ADDRESS', fit: 'whole', dropOrder: 1 },
       ...(all ? [ID_COLUMN] : []),
     ],
@@ -84,6 +85,7 @@ function screenOf({ peers }: Peers, all: boolean, now: number, columns: number):
       stateWords(peer),
       peer.online ? 'now' : lastSeen(peer, now),
       peer.groups.map((group) => `@${group}`).join(' '),
+      peer.via ?? '',
       peer.addresses[0] ?? '',
       ...(all ? [peer.id] : []),
     ]),

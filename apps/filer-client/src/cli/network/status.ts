@@ -34,6 +34,7 @@ export async function run(_args: object, context: Context): Promise<void> {
     ...refusedRow(status.spoolRefused, calledAs),
     ['transfers running', String(status.jobs)],
     ['connections', String(status.connections)],
+    ...reachedRow(status.reached),
   ];
   const ended = endedWords(status);
   if (ended !== undefined) output.line(ended);
@@ -50,6 +51,11 @@ function schedulesLine({ schedules, nextReport }: Status): string {
 function limitRow(label: string, { windows, now }: Status['limits']['send']): (readonly [string, string])[] {
   if (windows.length === 0) return [];
   return [[label, `${windows.join(', ')} (now ${now === null ? 'no limit' : `${formatBytes(now)}/s`})`]];
+}
+
+function reachedRow(reached: Status['reached']): (readonly [string, string])[] {
+  if (reached.length === 0) return [];
+  return [['machines reached', reached.map(({ via, peers }) => `${peers} ${via}`).join(', ')]];
 }
 
 function refusedRow(refused: number, calledAs: string): (readonly [string, string])[] {

@@ -5,6 +5,7 @@ import { GetJob } from '../../get/get-job.ts';
 import { KeptGet } from '../../jobs/kept-get.ts';
 import { UnfinishedGets } from '../../get/unfinished-gets.ts';
 import { parseSharedPath } from '../../get/peer-path.ts';
+import { waysOf } from '../../jobs/send-request.ts';
 import { newJobId } from '../../jobs/job-id.ts';
 import type { KnownPeer } from '../../store/directory-store.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
@@ -65,6 +66,7 @@ async function fetchTo(
   { id, begin, tell, signal }: Fetching,
 ): Promise<GetDone> {
   const { timeoutMs, onConflict = 'update', exclude = [], limit, checksum = false, dryRun = false } = params;
+  const ways = waysOf(params);
   await context.daemon.prepareTransfers();
   const { peer: target, path, name } = parseSharedPath(params.source);
   const dest = requireAbsolute(params.dest, 'dest');
@@ -83,7 +85,7 @@ async function fetchTo(
   const destination = await findDestination(dest, name, unfinished.has(dest, source));
   const { member, access, software } = context;
   begin(peer);
-  const request = { id, peer, path, destination, timeoutMs, onConflict, exclude, limit };
+  const request = { id, peer, path, destination, timeoutMs, onConflict, exclude, limit, ways };
   const around = { member, access, software, emit: tell.emit, caughtUp: tell.caughtUp, signal };
   if (!destination.isInto && !dryRun) unfinished.note(dest, source);
   const job = new GetJob({ ...request, checksum, dryRun }, around);

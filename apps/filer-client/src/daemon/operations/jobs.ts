@@ -150,7 +150,7 @@ export const verify: OperationOf<typeof transferMethods.verify> = async (
     if (kept !== undefined) return { session: kept, close: () => Promise.resolve() };
     const peer = member.directory.byId(peerId);
     if (peer === undefined) throw new FilerError('no-such-peer', 'it is not in the directory any more');
-    const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, deadline.signal);
+    const { messenger } = await reachPeer(context, peer, { purpose: 'session' }, { signal: deadline.signal });
     const session = new Session(messenger);
     return { session, close: () => deadline.close(session) };
   };

@@ -49,7 +49,7 @@ function lineOf(member: Member, peer: KnownPeer, isCurrent: boolean, asOf: numbe
     state: removed ? 'removed' : stateOf(peer, isCurrent),
     lastSeen: lastSeen === 0 ? null : iso(lastSeen),
     addresses: candidates.map(({ address }) => address),
-    via: candidates[0]?.path.kind ?? null,
+    via: member.pathsUsed.of(peer.id) ?? candidates[0]?.path.kind ?? null,
     version: null,
     ...(self ? { self: true } : {}),
   };

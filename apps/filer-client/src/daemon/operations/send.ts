@@ -4,7 +4,7 @@ import { inspectSource, parseSafePath, requireHoldsNoOwn } from '@filer/transfer
 import { ignoreRules } from '../../jobs/ignore-rules.ts';
 import type { sendMethods } from '../../api/contract/send.ts';
 import { dryRun } from '../../send/dry-run.ts';
-import type { SendRequest } from '../../jobs/send-request.ts';
+import { waysOf, type SendRequest } from '../../jobs/send-request.ts';
 import { finish, followJob } from './follow-job.ts';
 import type { OperationOf } from '../operation-context.ts';
 import { requireAbsolute } from './read-path.ts';
@@ -23,7 +23,8 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
     limit,
   } = params;
   const { checksum = false, snapshot = false, queue = false, spooled = false, summed = false } = params;
-  const { directOnly = false } = params;
+  const { directOnly = false, relayOnly = false } = params;
+  waysOf(params);
   const named = params.paths.map((path, index) => requireAbsolute(path, `paths[${index}]`));
   const as = readName(params.as ?? '', named);
   const into = readFolder(params.into ?? '');
@@ -46,8 +47,9 @@ export const send: OperationOf<typeof sendMethods.send> = async (context, params
     );
   const recipients = await findRecipients(context, to, signal, timeoutMs);
   const kept = { paths, as, into, spooled, dropped: false, droppedFiles: 0, to, note, timeoutMs, bytesTotal };
-  const how = { onConflict, checksum, snapshot, exclude, links, mirror, stage, queue, limit, directOnly };
-  const request: SendRequest = { ...kept, ...how, watch: 0 };
+  const how = { onConflict, checksum, snapshot, exclude, links, mirror, stage, queue, limit };
+  const ways = { directOnly, relayOnly };
+  const request: SendRequest = { ...kept, ...how, ...ways, watch: 0 };
   return followJob(emit, summed ? paths : undefined, (tell) =>
     params.dryRun === true
       ? dryRun(context, request, recipients, tell, signal)

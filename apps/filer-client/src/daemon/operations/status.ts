@@ -40,6 +40,7 @@ export const status: OperationOf<typeof peerMethods.status> = async ({
     offers: member.offers.all().filter(({ state }) => state === 'waiting').length,
     jobs: member.jobs.openCount,
     connections: daemon.connections(),
+    reached: member.pathsUsed.counts,
   };
 };
 

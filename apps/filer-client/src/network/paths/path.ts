@@ -19,6 +19,8 @@ export interface Ends {
 export interface Path {
   /** What `via` and the logs call it. */
   readonly kind: string;
+  /** Whether it is begun only when the others take long, or have failed. @default false */
+  readonly isDetour?: boolean;
   /** The addresses of a record that this path can dial, as they stand there, best first. They are another machine's words. */
   readonly candidates: (addresses: readonly string[], surroundings: Surroundings) => readonly string[];
   /**

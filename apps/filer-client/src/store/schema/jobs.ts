@@ -93,3 +93,8 @@ export const JOB_TABLES = `
 export const PAUSED_JOBS = `
   DROP INDEX jobs_open;
   CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('queued', 'running', 'paused');`;
+
+export const DELIVERY_PATHS = `
+  -- On which path a recipient was reached last.
+  ALTER TABLE job_recipients ADD COLUMN path TEXT;
+  `;

@@ -1,0 +1,14 @@
+import type { KnownPeer } from '../../store/directory-store.ts';
+import type { Outreach } from '../outreach.ts';
+import { PATHS, type Ways } from '../paths.ts';
+import type { Path } from './path.ts';
+import { punched } from './punched.ts';
+import { relayed } from './relayed.ts';
+
+/** The paths to one peer, best first. */
+export function pathsTo(outreach: Outreach, peer: KnownPeer, ways: Ways = 'any'): Path[] {
+  return [
+    ...(ways === 'relay' ? [] : [...PATHS, punched(outreach, peer)]),
+    ...(ways === 'direct' ? [] : [relayed(outreach, peer)]),
+  ];
+}
