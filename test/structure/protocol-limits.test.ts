@@ -124,7 +124,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'relayed for one machine': [
     size(limits.RELAY_BYTES_AT_ONCE),
     size(limits.RELAY_BYTES_PER_SECOND),
-    `${limits.RELAY_BYTES_PER_DAY / 1024 ** 3} GiB`,
+    size(limits.RELAY_BYTES_PER_DAY),
   ],
 };
 

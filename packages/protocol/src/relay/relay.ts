@@ -25,7 +25,7 @@ export interface RelayOptions {
   readonly idleMs?: number;
   /** @default RELAY_TOKEN_MS */
   readonly tokenMs?: number;
-  /** Told of each pair that has ended, and of what it carried. It never sees what that was. */
+  /** Called when a pair has ended, with how much it carried; the content is not visible here. */
   readonly onEnded?: (asker: string, bytes: number) => void;
   /** A clock that does not jump, in ms. */
   readonly now?: () => number;

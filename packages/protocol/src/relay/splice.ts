@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 export interface SpliceOptions {
   /** Silence in both directions after which both are destroyed. */
   readonly idleMs: number;
-  /** Told of each piece. @returns how long nothing more of this direction is read, in ms; undefined ends both */
+  /** Called with the bytes of each piece. @returns how long nothing more of this direction is read, in ms; undefined ends both */
   readonly charge: (bytes: number) => number | undefined;
 }
 
