@@ -81,7 +81,7 @@ function relayed(token: string): Socket {
   return socket;
 }
 
-test('a token joins two connections once; after that it is that of a stranger', async () => {
+test('a token joins two connections once; after that it admits nothing', async () => {
   const [a, b] = await twoMembers('once');
   const { relay: token = '' } = await ask(a, b.member.id, { relay: true });
   await b.until(() => b.reached.length > 0);
