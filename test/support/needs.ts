@@ -12,6 +12,7 @@ const PROGRAMS = {
   ip: 'iproute2',
   mandoc: 'mandoc',
   'mkfs.ext4': 'e2fsprogs',
+  nft: 'nftables',
   openssl: 'openssl',
   patroni: 'patroni',
   ps: 'procps',

@@ -7,7 +7,7 @@ import { SERVER_NAME } from '../server-name.ts';
 import type { Path } from './path.ts';
 
 /** Until the other side has come to the relay too, and has proved its key. */
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 10_000;
 
 /** How often a relay is asked again that carries as much for this machine as it may. */
 const ASK_AGAIN_MS = 1_000;
