@@ -59,10 +59,10 @@ describe.skipIf(needs.namespaces() || needs('nft'))('two machines behind a route
       home('anna'),
       network.on('a'),
     );
-    const done = jsonLines(sent).at(-1);
+    const done = jsonLines(sent).at(-1) ?? {};
     expect(done).toMatchObject({ type: 'done', ok: true });
     expect(await sha256(join(home('ben'), 'inbox', 'anna', name))).toBe(await sha256(file));
-    return (done?.['recipients'] as { connection?: string }[])[0]?.connection;
+    return (done['recipients'] as { connection?: string }[])[0]?.connection;
   }
 
   test('send over the ip-server where the routers give each connection another port', async () => {
