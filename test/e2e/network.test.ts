@@ -164,6 +164,7 @@ describe('two machines that run and one that only joined', () => {
           state: 'delivered',
           code: null,
           status: expect.any(String),
+          connection: 'direct',
         },
       ],
     });

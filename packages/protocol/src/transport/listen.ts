@@ -28,7 +28,7 @@ export interface Listener {
    *
    * @param stream belongs to the listener; without TLS it must be a socket
    * @param remote who is counted for it: an IP address, else a word for where it comes from
-   * @param path the path on which it came @default undefined, as any other
+   * @param path the path on which it came @default undefined, the port
    */
   accept(stream: Duplex, remote: string, path?: string): void;
   /** Stops accepting; connections that were handed out are their owners'. May be called twice. */
