@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { STAGE_PREFIX } from '@filer/transfer';
 import { EvilPeer } from '../../support/evil-peer.ts';
-import { askHere } from '../../support/in-process.ts';
+import { askHere, runInTerminal } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
 import { filesBelow, listOf } from '../../support/test-network.ts';
@@ -204,6 +204,13 @@ test('a machine with an older filer-client is named, and nothing is sent to it',
 
   expect([code, stderr]).toEqual([1, expect.stringMatching(/dave has an older filer-client.*--stage/)]);
   expect(offers).toEqual([undefined]);
+});
+
+test('what is staged is followed by how it gets its names', async () => {
+  const args = ['send', build, '--to', 'bob', '--stage'];
+  const { lines, words } = await runInTerminal('filer-client', anna.home, args, 80);
+  expect(lines.join('\n')).toContain(`anna/${name()}/ staged`);
+  expect(words.join('\n')).toMatch(/filer-client release \w{16}/);
 });
 
 test('a release that is planned is shown, taken back by --withdraw, and a part of it is not released before', async () => {

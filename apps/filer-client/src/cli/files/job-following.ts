@@ -39,12 +39,14 @@ export async function showJob(
   const failures = { shown: new Reasons(), grouped: new GroupedReasons() };
   const words = { failures, receipts: new ReceiptLines(), links: new LeftOutLinks(), print };
   let started: JobStarted | undefined;
+  let isStaged = false;
   let done: SendDone;
   try {
     done = await run((event) => {
       output.json(event);
       busy.take(event, performance.now());
       if (event.type === 'job') started = event;
+      if ('receivedAs' in event) isStaged ||= withoutStage(event.receivedAs) !== event.receivedAs;
       if (event.type === 'folder') words.receipts.folder(event);
       showProgress(event, progress, started);
       tell(event, words, started?.recipients.length ?? 1, context);
@@ -64,7 +66,8 @@ export async function showJob(
   output.json(done);
   const busyMs = busy.until(performance.now());
   const isQueued = done.recipients.some(({ state }) => state === 'queued');
-  summarize(done, busyMs, failures, !isQueued || (await isDaemonHere(context)), context);
+  const isContinued = !isQueued || (await isDaemonHere(context));
+  summarize(done, busyMs, failures, { isDaemonHere: isContinued, isStaged }, context);
   return done.exitCode;
 }
 

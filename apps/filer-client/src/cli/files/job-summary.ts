@@ -15,13 +15,13 @@ export interface Failures {
  * The last lines of a job.
  *
  * @param busyMs how long it was at work
- * @param isDaemonHere whether a daemon runs that continues what waits
+ * @param how `isDaemonHere`: whether a daemon runs that continues what waits; `isStaged`: whether it has no names yet
  */
 export function summarize(
   done: SendDone,
   busyMs: number,
   { shown, grouped }: Failures,
-  isDaemonHere: boolean,
+  { isDaemonHere, isStaged }: { readonly isDaemonHere: boolean; readonly isStaged: boolean },
   context: Context,
 ): void {
   const { output } = context;
@@ -54,7 +54,12 @@ export function summarize(
   if (done.filesSent + done.filesSkipped === 0) return;
   output.words(deliveredWords(done, busyMs));
   const [first] = done.recipients;
-  if (done.ok && first?.state === 'delivered') output.hint(`On ${first.name}:  filer-client inbox`);
+  if (!done.ok || first?.state !== 'delivered') return;
+  output.hint(
+    isStaged
+      ? `Make it appear there:  filer-client release ${done.job}`
+      : `On ${first.name}:  filer-client inbox`,
+  );
 }
 
 /** `5 files delivered, 1 failed, 12 MB sent at 3 MB/s; 1 of 2 machines have all of it  job …` */

@@ -139,7 +139,7 @@ function show(
     output.words('Machines that are away follow when they come, while a daemon runs here.');
   if (state === 'stopped')
     output.warn(
-      `stopped: ${printable(status)}${waves > 1 ? `; machines after wave ${wave} are as they were` : ''}. Continue with \`${continues}\`${act === 'release' ? `, or undo it with \`filer-client rollback ${job}\`` : ''}`,
+      `stopped: ${printable(status)}${wave < waves ? `; machines after wave ${wave} are as they were` : ''}. Continue with \`${continues}\`${act === 'release' ? `, or undo it with \`filer-client rollback ${job}\`` : ''}`,
     );
 }
 
