@@ -52,11 +52,6 @@ export const commands: readonly Command[] = [
       async () => (await import('./files/inbox-answer.ts')).decline,
     ),
     command('transfers', 'show the transfers that run and wait', () => import('./files/transfers.ts')),
-    command(
-      'pause <job>',
-      'stop a job for now; `resume <job>` continues it',
-      async () => (await import('./files/active-job.ts')).pause,
-    ),
     command('retry <job>', 'repeat what failed of a job', () => import('./files/retry.ts')),
     command(
       'cancel <job>',
@@ -165,6 +160,11 @@ export const commands: readonly Command[] = [
     ),
     command('shell', 'open a shell that also shows what arrives', () => import('./shell/shell.ts')),
   ]),
+  command(
+    'pause <job>',
+    'stop a job for now; `resume <job>` continues it',
+    async () => (await import('./files/active-job.ts')).pause,
+  ),
   command(
     'resume <job>',
     'continue a paused job in the background',
