@@ -51,7 +51,7 @@ export class ServerHome {
     return (await run(process.execPath, [BIN, ...args], { env: this.#env })).stdout.trim();
   }
 
-  /** Writes members that nobody asked for into its store, while it is stopped. @param pattern a member of that server */
+  /** Writes members that were not asked for into its store, while it is stopped. @param pattern a member of that server */
   async admit(link: string, pattern: TestMember, count: number): Promise<TestMember[]> {
     const { grant, seed } = parseInvite(link);
     const server = await loadIdentity(this.#home);
