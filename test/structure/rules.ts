@@ -26,7 +26,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['api'],
     ['daemon'],
     ['http'],
-    ['network', 'reports', 'alarms', 'uploads', 'collect'],
+    ['network', 'reports', 'alarms', 'uploads', 'collect', 'doctor'],
     ['store'],
     ['api/contract'],
     ['ground'],

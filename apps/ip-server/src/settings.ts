@@ -127,6 +127,10 @@ export const SETTINGS = {
     'server.example:10901',
     'HOST:PORT in invites (default: the addresses that are found)',
   ),
+  advertiseLan: toggleSetting(
+    false,
+    'let `filer-client join --discover` find this server on the local network (DNS-SD); whoever is there learns its name, id and addresses',
+  ),
   broadcastIntervalMs: setting(
     durationFrom(MIN_BROADCAST_MS, MAX_HEARTBEAT_MS, 'a duration from 100ms to 1h such as 5s'),
     '5s',
@@ -203,6 +207,12 @@ export const SETTINGS = {
     '/etc/ip-server/webhook-secret',
     'file with the secret that signs what is posted, if it is not webhook-secret in the home',
   ),
+  backup: optionalSetting(
+    textKind('a file or folder', { completes: 'file' }),
+    '/var/backups/ip-server',
+    'where the backups of this server are: `doctor` looks at their age',
+  ),
+  backupMaxAgeMs: setting(DURATION, '7d', 'age from which the newest backup is too old for `doctor`'),
   logLevel: setting(choiceKind(LOG_LEVELS), 'info', 'least important level that is logged'),
   logFormat: setting(choiceKind(LOG_FORMATS), 'text', 'text for people, json for programs'),
 };

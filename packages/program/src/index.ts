@@ -25,9 +25,9 @@ export { removeProtoAccess } from './proto-access.ts';
 export { writeBundle } from './doctor/bundle.ts';
 export {
   checkDocument,
+  doctorExitCode,
   failed,
   failedBy,
-  isWell,
   ok,
   skipped,
   warning,
@@ -38,6 +38,8 @@ export { checkDisk } from './doctor/disk-check.ts';
 export { checkIdentity } from './doctor/identity-check.ts';
 export { showCheck, verdictWords } from './doctor/show-checks.ts';
 export { checkDescriptors, checkInotify } from './doctor/system-limits.ts';
+export { advertiseOnLan, type Advertiser } from './lan/advertise.ts';
+export { discoverOnLan, type FoundServer } from './lan/discover.ts';
 export { counted } from './counted.ts';
 export { csvLine, type CsvCell } from './csv.ts';
 export { iso } from './iso.ts';

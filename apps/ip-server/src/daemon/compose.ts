@@ -16,6 +16,7 @@ import { ServerTokens } from '../http/server-tokens.ts';
 import { DialBack } from '../network/dial-back.ts';
 import { Directory } from '../network/directory.ts';
 import { Enrolment } from '../network/enrolment.ts';
+import { advertised } from '../network/lan.ts';
 import { LocalSessions } from '../network/local-sessions.ts';
 import { memberRouter } from '../network/member-router.ts';
 import { OwnRecord } from '../network/own-record.ts';
@@ -290,6 +291,10 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     audit,
     reach,
   };
+  if (settings.advertiseLan) {
+    const advertiser = advertised(parts, log);
+    closing.defer(() => advertiser?.close());
+  }
   const methods = methodsOf(parts);
   const onFault = (why: unknown): void => log.error('a command failed for a fault of this program', { why });
   closing.defer(() => http.close());

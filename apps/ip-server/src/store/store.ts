@@ -7,6 +7,7 @@ import type { ServerSettings } from '../settings.ts';
 import { parsePostgresAddress, parseStoreAddress, SQLITE } from '../store-address.ts';
 import { COPYING_VALUE } from './contents.ts';
 import type { Store } from './interfaces.ts';
+import { integrityProblems } from './sqlite/integrity.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 
 export interface StoreOptions {
@@ -62,6 +63,37 @@ export async function storePlaceOf(
     place: address === undefined || address === SQLITE ? home.databaseFile : address,
     passwordFile: storePasswordFile,
   };
+}
+
+/** How a store is. */
+export interface StoreState {
+  readonly engine: Store['at']['engine'];
+  /** What is wrong in an embedded database, in its words. */
+  readonly problems: readonly string[];
+  /** How long the look took. */
+  readonly ms: number;
+  /** How far the clock of a database elsewhere is ahead. */
+  readonly aheadMs: number | undefined;
+}
+
+/** Looks through an embedded database, which a server may use meanwhile; asks another one. @throws FilerError why it cannot be opened */
+export async function checkStore({ place, passwordFile }: StorePlace): Promise<StoreState> {
+  const began = performance.now();
+  const problems = isAddress(place) ? [] : integrityProblems(place);
+  await using store = await disposable(openEngine(place, { passwordFile }));
+  await store.registry.founding();
+  const databaseNow = await store.servers?.now();
+  return {
+    engine: store.at.engine,
+    problems,
+    ms: Math.round(performance.now() - began),
+    aheadMs: databaseNow === undefined ? undefined : Math.round(databaseNow - Date.now()),
+  };
+}
+
+async function disposable(opening: Promise<Store>): Promise<Store & AsyncDisposable> {
+  const store = await opening;
+  return { ...store, [Symbol.asyncDispose]: () => store.close() };
 }
 
 /** Whether there can be anything in a store: a command makes none. */

@@ -39,7 +39,17 @@ export function failedBy(check: string, error: unknown, remedy: string): Check {
   return failed(check, messageOf(error), remedy, { code: error.code });
 }
 
+/** Exit codes of `doctor`, by the contract of the commands. */
+const FAILED_EXIT_CODE = 1;
+const NOT_JOINED_EXIT_CODE = 3;
+
+/** 1 when something failed, 3 on a machine that has not joined; a warning is no failure. */
+export function doctorExitCode(checks: readonly Check[]): number {
+  if (isWell(checks)) return 0;
+  return checks.some(({ facts }) => facts['code'] === 'not-joined') ? NOT_JOINED_EXIT_CODE : FAILED_EXIT_CODE;
+}
+
 /** Whether all is right: what was not looked at, or works, is. */
-export function isWell(checks: readonly Check[]): boolean {
+function isWell(checks: readonly Check[]): boolean {
   return checks.every(({ state }) => state !== 'failed');
 }

@@ -8,19 +8,20 @@ const FEW_INSTANCES = 16;
 
 /** Where Linux says what a process may have. */
 export interface ProcFolder {
-  readonly proc: string;
+  /** @default /proc */
+  readonly proc?: string;
+  /** Whose limits. @default this process */
+  readonly pid?: number | 'self';
 }
 
-const SYSTEM: ProcFolder = { proc: '/proc' };
-
 /** Files and connections that this process may have open. @param needed for what it has to serve */
-export function checkDescriptors(needed: number, { proc }: ProcFolder = SYSTEM): Check {
+export function checkDescriptors(needed: number, { proc = '/proc', pid = 'self' }: ProcFolder = {}): Check {
   const [, soft, hard] =
-    /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(textOf(`${proc}/self/limits`) ?? '') ?? [];
+    /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(textOf(`${proc}/${pid}/limits`) ?? '') ?? [];
   if (soft === undefined)
     return skipped('descriptors', 'this system does not say how many files may be open');
   const limit = soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft);
-  const used = countOf(`${proc}/self/fd`);
+  const used = countOf(`${proc}/${pid}/fd`);
   const facts = { limit: soft === 'unlimited' ? null : limit, hardLimit: hard ?? null, used, needed };
   const words = `${used ?? '?'} of ${soft} files and connections are open`;
   if (limit >= needed) return ok('descriptors', words, facts);
@@ -33,7 +34,7 @@ export function checkDescriptors(needed: number, { proc }: ProcFolder = SYSTEM):
 }
 
 /** How many folders the system may tell this user of. @param used by watched folders here */
-export function checkInotify(used: number, { proc }: ProcFolder = SYSTEM): Check {
+export function checkInotify(used: number, { proc = '/proc' }: ProcFolder = {}): Check {
   const [watches, instances] = ['max_user_watches', 'max_user_instances'].map((name) =>
     numberIn(`${proc}/sys/fs/inotify/${name}`),
   );

@@ -1,7 +1,7 @@
 import { FilerError } from '@filer/protocol';
 import {
+  doctorExitCode,
   failedBy,
-  isWell,
   optional,
   readConfiguration,
   showCheck,
@@ -36,10 +36,6 @@ const SILENT_MS = 60_000;
 /** Others are asked for their names only to keep them out of a file. */
 const NAMES_MS = 2_000;
 
-/** What has failed, by the contract of the commands. */
-const FAILED_EXIT_CODE = 1;
-const NOT_JOINED_EXIT_CODE = 3;
-
 /** What was found, and what is known besides. */
 interface Found {
   readonly checks: readonly Check[];
@@ -56,8 +52,7 @@ export async function run(given: DoctorArguments, context: Context): Promise<num
   const show = (check: Check): void => showCheck(check, context);
   const found = await look(given, context, show);
   const { checks, version } = found;
-  const hasJoined = !checks.some(({ facts }) => facts['code'] === 'not-joined');
-  const exitCode = isWell(checks) ? 0 : hasJoined ? FAILED_EXIT_CODE : NOT_JOINED_EXIT_CODE;
+  const exitCode = doctorExitCode(checks);
   if (given.bundle !== undefined)
     await writeBundle(given.bundle, { checks, named: found.names, more: found.numbers }, context);
   output.json({ ok: exitCode === 0, exitCode, version: version ?? context.version, checks });

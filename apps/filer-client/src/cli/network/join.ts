@@ -9,28 +9,34 @@ import {
   loadOrCreateIdentity,
   messageOf,
   nameFromHost,
+  parseHostPort,
   parseInvite,
   RESERVED_WORDS,
   systemCode,
   type Identity,
+  type Invite,
   type Membership,
 } from '@filer/protocol';
 import {
   acquireLock,
+  discoverOnLan,
   flag,
   installedOrByHand,
   openHome,
   optional,
+  printable,
   sayInstalled,
   scopeOf,
   textKind,
   writeConfigurationTemplate,
   type ArgumentValues,
   type Context,
+  type FoundServer,
   type InstalledService,
 } from '@filer/program';
 import { Deadline } from '../../daemon/operations/deadline.ts';
 import { enrol } from '../../network/enrol.ts';
+import { merged } from '../../network/known-servers.ts';
 import { clientSettings } from '../../settings.ts';
 import { readMembershipFile, writeMembershipFile, type MembershipFile } from '../../store/membership-file.ts';
 import { timeoutMs } from '../arguments.ts';
@@ -44,20 +50,27 @@ export const args = {
     textKind('a name such as cam-3'),
     'name of this machine in the network (default: its host name)',
   ),
+  discover: flag('look for ip-servers on the local network, and list them; joining still needs the link'),
   service: flag('install and start it as a service, so that it runs from now on'),
   newIdentity: flag('make a new key first (for a machine that was cloned from another one)'),
   timeoutMs,
 };
 type JoinArguments = ArgumentValues<typeof args>;
 
-export const examples = ['join -', 'join - --name cam-3 < invite.txt'];
+export const examples = ['join -', 'join - --name cam-3 < invite.txt', 'join --discover'];
 
 /** An invite is a few hundred characters; more than this is something else. */
 const MAX_INVITE_CHARACTERS = 64 * 1024;
 
 export async function run(args: JoinArguments, context: Context): Promise<void> {
   const { home, output, version, signal, calledAs } = context;
-  const invite = parseInvite(await readLink(args.link, context));
+  const found = args.discover ? await discovered(context) : [];
+  const link = await readLink(args, context);
+  if (link === undefined) {
+    output.json({ type: 'done', servers: found.length });
+    return;
+  }
+  const invite = foundAt(parseInvite(link), found, context);
   const name = args.name ?? nameFromHost(hostname());
   if (!isMachineName(name)) {
     const why = isName(name) ? ` (${RESERVED_WORDS} are not names of machines)` : '';
@@ -110,6 +123,33 @@ async function startService(context: Context): Promise<InstalledService | null> 
   }
 }
 
+/** Lists what is found on the local network. */
+async function discovered({ output, signal }: Context): Promise<readonly FoundServer[]> {
+  output.words('Looking for ip-servers on the local network …');
+  const found = await discoverOnLan({ signal });
+  for (const { name, id, addresses } of found) {
+    output.json({ type: 'server', name, id, addresses });
+    output.line(`${printable(name)}  id ${id}  at ${addresses.join(', ')}`);
+  }
+  if (found.length === 0)
+    output.words(
+      'None was found: `ip-server start --advertise-lan` makes one known; other networks are not looked at.',
+    );
+  else output.words('Any machine can say so: the link of an invite proves which one is yours.');
+  return found;
+}
+
+/** An invite with the addresses at which its server was found before its own: the server proves its id there. */
+function foundAt(invite: Invite, found: readonly FoundServer[], { output }: Context): Invite {
+  if (found.length === 0) return invite;
+  const here = found.find(({ id }) => id === invite.grant.server);
+  if (here === undefined) {
+    output.words('None of them is the server of the invite: it is looked for where the invite says.');
+    return invite;
+  }
+  return { ...invite, addresses: merged(here.addresses.map(parseHostPort), invite.addresses) };
+}
+
 async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
   try {
     return await acquireLock(home.lockFile);
@@ -125,14 +165,18 @@ async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
   }
 }
 
-/** The link from the argument, standard input, a file, or a person. */
-async function readLink(given: string | undefined, { stdin, output, signal }: Context): Promise<string> {
+/** The link from the argument, standard input, a file, or a person. @returns undefined where only a list was wanted */
+async function readLink(
+  { link: given, discover }: JoinArguments,
+  { stdin, output, signal }: Context,
+): Promise<string | undefined> {
   const link = given ?? '-';
   // A person who names standard input is asked all the same: a terminal shows no end of input.
   if (link === '-' && isTerminal(stdin) && output.isTerminal && !output.jsonMode) return askForLink(signal);
   if (link === '-') {
     const piped = await readAll(stdin);
     if (piped.trim() === '') {
+      if (discover && given === undefined) return undefined;
       throw new FilerError(
         'usage',
         'standard input has no invite: pipe the link in, as in `filer-client join - < invite.txt`',

@@ -1,0 +1,99 @@
+import { FilerError } from '@filer/protocol';
+import {
+  doctorExitCode,
+  failedBy,
+  optional,
+  readConfiguration,
+  showCheck,
+  textKind,
+  verdictWords,
+  writeBundle,
+  type ArgumentValues,
+  type Check,
+  type Context,
+} from '@filer/program';
+import { contract } from '../api/contract.ts';
+import type { StatusDocument } from '../api/contract/server.ts';
+import { openServer } from '../api/server-client.ts';
+import { checkPorts } from '../doctor/port-checks.ts';
+import {
+  checkAlarms,
+  checkBackup,
+  checkCertificate,
+  checkDatabase,
+  checkFiles,
+  checkOpenFiles,
+  checkRunning,
+  checkServerClock,
+} from '../doctor/server-checks.ts';
+import { SETTINGS, type ServerSettings } from '../settings.ts';
+import { mayHoldAnything, storePlaceOf } from '../store/store.ts';
+
+export const args = {
+  bundle: optional(
+    textKind('a file', { completes: 'file' }),
+    'write what was found to a new file for a bug report, without keys, invites, tokens, contents and names',
+  ),
+};
+
+export const examples = ['doctor', 'doctor --json', 'doctor --bundle ip-server-doctor.json'];
+
+/** What is to be replaced in a file that others see. */
+type Names = readonly { readonly as: string; readonly texts: readonly string[] }[];
+
+export async function run({ bundle }: ArgumentValues<typeof args>, context: Context): Promise<number> {
+  const { output, version } = context;
+  const checks: Check[] = [];
+  const names: { readonly as: string; readonly texts: readonly string[] }[] = [];
+  for await (const found of look(context)) {
+    if ('as' in found) names.push(found);
+    else {
+      checks.push(found);
+      showCheck(found, context);
+    }
+  }
+  const exitCode = doctorExitCode(checks);
+  if (bundle !== undefined) await writeBundle(bundle, { checks, named: names }, context);
+  output.json({ ok: exitCode === 0, exitCode, version, checks });
+  output.line(verdictWords(checks));
+  return exitCode;
+}
+
+async function* look(context: Context): AsyncGenerator<Check | Names[number], void, void> {
+  const { home, env, signal } = context;
+  let settings: ServerSettings;
+  try {
+    settings = await readConfiguration(SETTINGS, { home, env, flags: {} });
+  } catch (error) {
+    yield failedBy('configuration', error, 'correct it, or remove the line');
+    settings = await readConfiguration(SETTINGS, {
+      home: { ...home, configFile: '/dev/null' },
+      env: {},
+      flags: {},
+    });
+  }
+  let status: StatusDocument | undefined;
+  try {
+    await using server = await openServer(context, { settings });
+    status = await server.call(contract.status, {});
+    const { peers } = await server.call(contract.peers, { all: true });
+    yield { as: 'machine', texts: peers.map(({ name }) => name) };
+    yield { as: 'group', texts: peers.flatMap(({ groups }) => groups) };
+  } catch (error) {
+    if (!(error instanceof FilerError)) throw error;
+    yield failedBy('server', error, '`ip-server start`; the checks below say what else is wrong');
+  }
+  if (status !== undefined) yield checkRunning(status);
+  yield* checkFiles(home, settings, status?.id);
+  const place = await storePlaceOf(home, settings);
+  if (mayHoldAnything(place)) yield await checkDatabase(place);
+  yield checkBackup(settings, Date.now());
+  yield await checkServerClock();
+  if (status === undefined) return;
+  yield checkOpenFiles(status);
+  if (!status.running) return;
+  yield* checkPorts(status, signal);
+  yield checkCertificate(status.certificate, Date.now());
+  const alarms = checkAlarms(status);
+  if (alarms !== undefined) yield alarms;
+}
