@@ -129,7 +129,7 @@ export const SETTINGS = {
   ),
   advertiseLan: toggleSetting(
     false,
-    'let `filer-client join --discover` find this server on the local network (DNS-SD); whoever is there learns its name, id and addresses',
+    'let `filer-client join --discover` find this server on the local network (DNS-SD); anyone there learns its name, id and addresses',
   ),
   broadcastIntervalMs: setting(
     durationFrom(MIN_BROADCAST_MS, MAX_HEARTBEAT_MS, 'a duration from 100ms to 1h such as 5s'),
