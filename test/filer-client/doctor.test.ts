@@ -9,6 +9,9 @@ import { needs } from '../support/needs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
 
+/** A busy machine is slow, which is a warning. */
+const WORKING_DISK = { state: expect.stringMatching(/^(?:ok|warning)$/) as string };
+
 let network: NetworkHere;
 let alice: ClientHere;
 let bob: ClientHere;
@@ -38,8 +41,9 @@ test('a machine whose daemon runs, and the way to a peer, are well', async () =>
 
   expect(document).toMatchObject({ ok: true, exitCode: 0, version: '0.0.0' });
   expect(code).toBe(0);
-  for (const check of ['membership', 'identity', 'home', 'inbox', 'daemon', 'server', 'clock', 'spool'])
+  for (const check of ['membership', 'identity', 'daemon', 'server', 'clock', 'spool'])
     expect(of(check)).toMatchObject({ state: 'ok', remedy: null });
+  for (const check of ['home', 'inbox']) expect(of(check)).toMatchObject(WORKING_DISK);
   expect(of('server')['facts']).toMatchObject({
     address: `127.0.0.1:${network.port}`,
     id: network.server.identity.id,
@@ -125,7 +129,7 @@ test('a home whose database is damaged is looked at all the same', async () => {
   const { code, of } = await doctor(home);
 
   expect(of('store')).toMatchObject({ state: 'failed', facts: { code: 'store-damaged' } });
-  expect(of('home')).toMatchObject({ state: 'ok' });
+  expect(of('home')).toMatchObject(WORKING_DISK);
   expect(code).toBe(1);
 });
 
