@@ -38,7 +38,6 @@ test('a server that runs is well, but for what only its owner knows', async () =
     'server',
     'identity',
     'network-key',
-    'disk',
     'database',
     'descriptors',
     'port',
