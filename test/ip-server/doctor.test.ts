@@ -34,15 +34,7 @@ test('a server that runs is well, but for what only its owner knows', async () =
 
   expect(document).toMatchObject({ ok: true, exitCode: 0 });
   expect(code).toBe(0);
-  for (const check of [
-    'server',
-    'identity',
-    'network-key',
-    'database',
-    'descriptors',
-    'port',
-    'http',
-  ])
+  for (const check of ['server', 'identity', 'network-key', 'database', 'descriptors', 'port', 'http'])
     expect(of(check)).toMatchObject({ state: 'ok' });
   expect(of('port')['facts']).toEqual({ address: `127.0.0.1:${network.port}` });
   expect(of('backup')).toMatchObject({ state: 'warning' });
