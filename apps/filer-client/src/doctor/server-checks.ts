@@ -220,9 +220,10 @@ function reachedCheck(facts: Facts, hosts: readonly string[], seenHost: string |
 
 function closedCheck(facts: Facts, port: number, seenHost: string | undefined): Check {
   const isTranslated = seenHost !== undefined && !isLoopback(seenHost) && !ownHosts().includes(seenHost);
-  return failed(
+  // Others reach it all the same where the server helps: punched, or relayed.
+  return warning(
     'reachable',
-    `the ip-server cannot open a connection to ${String(facts['address'])}: what others send to this machine may not arrive`,
+    `the ip-server cannot open a connection to ${String(facts['address'])}: others reach this machine only with its help, which may be slower`,
     isTranslated
       ? `forward port ${port} (TCP) of the router to this machine, and start with \`--advertise ${String(facts['address'])}\``
       : `open port ${port} (TCP) in the firewall of this machine: \`sudo ufw allow ${port}/tcp\``,
