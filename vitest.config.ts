@@ -23,6 +23,12 @@ const UNITS = [
 const opensNetwork = (file: string): boolean =>
   /\/support\/(network-here|test-network|network|ip-server)\.ts'/.test(readFileSync(file, 'utf8'));
 
+/** What `--mode postgres-short` runs: what depends most on what the store says, in about a minute on a quiet machine. */
+const SHORT_ON_POSTGRES = [
+  ...['directory-pages', 'events', 'joining', 'lateness', 'left-members', 'removal', 'replacement'],
+  ...['report-search', 'reports', 'restored-spools', 'store', 'texts', 'wrong-clock'],
+].map((name) => `test/ip-server/${name}.test.ts`);
+
 /**
  * `--mode fast` runs the units only.
  *
@@ -31,7 +37,8 @@ const opensNetwork = (file: string): boolean =>
  */
 export default defineConfig(({ mode }) => {
   const long = mode === 'long';
-  const postgres = mode === 'postgres';
+  const short = mode === 'postgres-short';
+  const postgres = mode === 'postgres' || short;
   const fast = mode === 'fast';
   const report = process.env['FILER_TEST_REPORT'];
   return {
@@ -48,7 +55,9 @@ export default defineConfig(({ mode }) => {
       include: long
         ? [LONG]
         : postgres
-          ? ['test/ip-server/**/*.test.ts']
+          ? short
+            ? SHORT_ON_POSTGRES
+            : ['test/ip-server/**/*.test.ts']
           : fast
             ? UNITS
             : ['test/**/*.test.ts'],

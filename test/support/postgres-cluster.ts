@@ -38,7 +38,9 @@ export class PostgresCluster implements AsyncDisposable {
   }
 
   /** @param settings as `postgres -c` takes them. @default nothing is synced to the disk */
-  static async start(settings: readonly string[] = ['fsync=off']): Promise<PostgresCluster> {
+  static async start(
+    settings: readonly string[] = ['fsync=off', 'full_page_writes=off'],
+  ): Promise<PostgresCluster> {
     const bin = postgresPrograms();
     if (bin === undefined) throw new Error('PostgreSQL is not installed (Debian package postgresql)');
     const folder = await mkdtemp(join(tmpdir(), 'filer-pg-'));
