@@ -23,7 +23,7 @@ const UNITS = [
 const opensNetwork = (file: string): boolean =>
   /\/support\/(network-here|test-network|network|ip-server)\.ts'/.test(readFileSync(file, 'utf8'));
 
-/** What `--mode postgres-short` runs: what depends most on what the store says, in about a minute on a quiet machine. */
+/** What `--mode postgres-short` runs: what depends most on what the store says. */
 const SHORT_ON_POSTGRES = [
   ...['directory-pages', 'events', 'joining', 'lateness', 'left-members', 'removal', 'replacement'],
   ...['report-search', 'reports', 'restored-spools', 'store', 'texts', 'wrong-clock'],
