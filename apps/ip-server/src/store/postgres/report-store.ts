@@ -311,11 +311,13 @@ const SPOOLS = `
     ON spools.peer = given.peer AND spools.spool = given.spool`;
 const SPOOL_COUNTS =
   'SELECT peer, count(*) AS count FROM spools WHERE peer = ANY ($1::bigint[]) GROUP BY peer';
+// Each is looked for by its key, whatever the database thinks of the size of a table that grows.
 const DIGESTS = `
-  SELECT spools.peer, spools.spool, reports.seq, digest, kind, time FROM reports
-    JOIN spools ON spools.number = reports.spool
-    JOIN unnest($1::bigint[], $2::text[], $3::bigint[]) AS given (peer, spool, seq)
-    ON spools.peer = given.peer AND spools.spool = given.spool AND reports.seq = given.seq`;
+  SELECT given.peer, given.spool, given.seq, digest, kind, time
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS given (peer, spool, seq)
+    JOIN spools ON spools.peer = given.peer AND spools.spool = given.spool
+    CROSS JOIN LATERAL (SELECT digest, kind, time FROM reports
+      WHERE reports.peer = given.peer AND reports.spool = spools.number AND reports.seq = given.seq LIMIT 1) AS found`;
 const DIGEST = `
   SELECT digest, kind, time FROM reports JOIN spools ON spools.number = reports.spool
     JOIN peers ON peers.number = spools.peer
