@@ -61,10 +61,17 @@ export class NatNetwork implements AsyncDisposable {
     return { wrapper: ['ip', 'netns', 'exec', this.#host(host)] };
   }
 
-  /** Another kind of both routers, which forget all connections. */
+  /** Another kind of both routers, for connections that begin from now on. */
   async become(first: RouterKind, second: RouterKind): Promise<void> {
     await nft(this.#host('ra'), rulesOf('out', first));
     await nft(this.#host('rb'), rulesOf('out', second));
+  }
+
+  /** The router of a machine gets another address, and loses what it knew of connections. */
+  async move(host: 'a' | 'b', address: string): Promise<void> {
+    const router = this.#host(host === 'a' ? 'ra' : 'rb');
+    await ip('-n', router, 'address', 'flush', 'dev', 'out');
+    await ip('-n', router, 'address', 'add', `${address}/24`, 'dev', 'out');
   }
 
   /** Pulls the cable of a machine, or puts it back. */

@@ -1,5 +1,6 @@
 import {
   FilerError,
+  pause,
   sayHello,
   unauthenticatedMessenger,
   type Link,
@@ -24,6 +25,9 @@ import { pathsTo } from './paths/paths-to.ts';
 import type { Path } from './paths/path.ts';
 import { race, type Attempt } from './paths/race.ts';
 import { checkPin } from './pins.ts';
+
+/** A transfer over a relay looks for a better path so often, in ms: a machine may have come to another network. */
+const IMPROVE_AGAIN_MS = 60_000;
 
 /** A connection to a peer that both sides have welcomed. */
 export interface PeerConnection {
@@ -132,14 +136,24 @@ async function greetBetter(
   better: Promise<Link | undefined>,
   signal: AbortSignal | undefined,
 ): Promise<PeerConnection | undefined> {
-  const link = await better;
-  if (link === undefined) return undefined;
   const { callBack: _, ...plain } = about; // the first connection has used it
-  try {
-    return await greet(outreach, peer, plain, link, signal);
-  } catch (error) {
-    if (error instanceof FilerError || signal?.aborted === true) return undefined;
-    throw error;
+  let link = await better;
+  for (;;) {
+    try {
+      if (link !== undefined) return await greet(outreach, peer, plain, link, signal);
+    } catch (error) {
+      if (!(error instanceof FilerError) && signal?.aborted !== true) throw error;
+    }
+    if (signal !== undefined) await pause(IMPROVE_AGAIN_MS, signal);
+    if (signal?.aborted !== false) return undefined;
+    const now = outreach.member.directory.byId(peer.id) ?? peer;
+    link = await firstLink(outreach, now, { signal, ways: 'direct' }).then(
+      (found) => found.link,
+      (error: unknown) => {
+        if (error instanceof FilerError || signal.aborted) return undefined;
+        throw error;
+      },
+    );
   }
 }
 

@@ -70,7 +70,8 @@ export class Relay {
         'rate-limited',
         'as much was relayed for this machine as may be in a day: try later',
       );
-    if (!this.#places.tryAdd(asker, 1))
+    // A pair does not give way: an equal part for each machine that comes would be no bound.
+    if (this.size >= MAX_RELAYED || !this.#places.tryAdd(asker, 1))
       throw new FilerError(
         'too-many-connections',
         `${this.#places.of(asker)} connections are relayed for this machine, and ${this.size} in all: try again when one has ended`,
