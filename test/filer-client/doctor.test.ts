@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runHere } from '../support/in-process.ts';
+import { runHere, runInTerminal } from '../support/in-process.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { needs } from '../support/needs.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
@@ -78,6 +78,16 @@ test('people see what failed, and below it what to type', async () => {
   expect(stdout).toMatch(/^ok {4}server /m);
   expect(stdout).toMatch(/1 failed\n$/);
   expect(code).toBe(1);
+});
+
+test('at 80, 60 and 40 columns no line is wider than the terminal, and no word is cut', async () => {
+  for (const columns of [80, 60, 40]) {
+    const { lines } = await runInTerminal('filer-client', network.home('idle'), ['doctor'], columns);
+    const shown = lines.join(' ').replaceAll(/\s+/g, ' ');
+
+    expect(lines.filter((line) => line.trimEnd().length > columns)).toEqual([]);
+    expect(shown).toContain('→ `filer-client start`, or `filer-client service install` to start it');
+  }
 });
 
 test('a peer that is off fails for itself, and the rest is well', async () => {

@@ -11,6 +11,7 @@ import {
   measureMessage,
   measurePieceMessage,
   Session,
+  tcpAddressesOf,
   type ErrorCode,
   type Message,
   type Parsed,
@@ -57,18 +58,21 @@ export async function* checkPeer(
   const session = new Session(messenger);
   try {
     const probed = await probe(session, signal);
+    // Over a third machine there is no address of the peer.
+    const address = tcpAddressesOf([messenger.addr]).length > 0 ? messenger.addr : null;
+    const atWords = address === null ? '' : ` at ${address}`;
     const facts: Facts = {
       name: peer.name,
       id: peer.id,
       via,
-      address: messenger.addr,
+      address,
       roundTripMs: rounded(probed.roundTripMs),
       connectMs: rounded(connectMs),
       version: welcome.software,
     };
     yield ok(
       'peer',
-      `${peer.name} is reached ${via} at ${messenger.addr}, round trip ${inMs(probed.roundTripMs)}, version ${welcome.software}`,
+      `${peer.name} is reached ${via}${atWords}, round trip ${inMs(probed.roundTripMs)}, version ${welcome.software}`,
       facts,
     );
     yield { ...checkClock(probed.aheadMs, peer.name), check: 'peer-clock' };
