@@ -78,7 +78,8 @@ test ! -e "$FILER_HOME/refuse"
 HOOK
 chmod +x "$work/hook.sh"
 for n in $(seq 1 "$clients"); do
-  echo "$link" | at "$n" join - --name "m$n" >"$work/join$n.log" 2>&1
+  # A machine that is busy with the others may need a second try.
+  until echo "$link" | at "$n" join - --name "m$n" >"$work/join$n.log" 2>&1; do sleep 1; done
   echo "on-received = [\"$work/hook.sh\"]" >"$work/m$n/config.toml"
   start "$n"
 done
