@@ -14,5 +14,4 @@ test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
     cuts.stop();
     await work;
   },
-  60_000,
 );

@@ -12,6 +12,9 @@ import { listOf, sha256, TestNetwork } from '../support/test-network.ts';
 const run = promisify(execFile);
 const IMAGE_BYTES = 192 * 1024 * 1024;
 
+/** In a folder that is sent now and then. */
+const SMALL_FILES = 100;
+
 /**
  * A network whose homes are all on one small disk, an ext4 file system in a file. A copy of that file while the programs stand still
  * for a moment is what a power cut leaves: all that was written to the disk, and nothing that was only said to be written.
@@ -74,7 +77,8 @@ export class PowerCuts implements AsyncDisposable {
 
   async #send(): Promise<void> {
     while (!this.#over) {
-      const name = `file-${++this.#sent}`;
+      if (++this.#sent % 3 === 0) await this.#sendMany(`folder-${this.#sent}`);
+      const name = `file-${this.#sent}`;
       const path = await this.#network.file(name, randomInt(1, 300_000));
       const digest = await sha256(path);
       const { code, stderr } = await this.#network.client('anna', ['send', path, '--to', 'bob']);
@@ -82,6 +86,21 @@ export class PowerCuts implements AsyncDisposable {
       this.#delivered.set(name, digest);
       await rm(path);
     }
+  }
+
+  /** So many small files that they go to the disk together. */
+  async #sendMany(folder: string): Promise<void> {
+    const path = this.#network.path(folder);
+    await mkdir(path);
+    const digests = new Map<string, string>();
+    for (let n = 0; n < SMALL_FILES; n++) {
+      const name = `${folder}/file-${n}`;
+      digests.set(name, await sha256(await this.#network.file(name, randomInt(1, 3_000))));
+    }
+    const { code, stderr } = await this.#network.client('anna', ['send', path, '--to', 'bob']);
+    if (code !== 0) throw new Error(`send failed: ${stderr}`);
+    for (const [name, digest] of digests) this.#delivered.set(name, digest);
+    await rm(path, { recursive: true });
   }
 
   /** @returns what was acknowledged and is not on the disk after a power cut at this moment, in words */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -14,9 +15,9 @@ import { sendOptions, twoEnds } from './two-ends.ts';
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 /** Sends one file to a process of its own, some of whose system calls the kernel answers in its own way. */
-async function sendToTroubled(inject: string, content: string | Buffer = 'content') {
+async function sendToTroubled(inject: string, content: string | Buffer = 'content', names = ['a']) {
   const ends = await twoEnds();
-  await writeFile(join(ends.home, 'a'), content);
+  for (const name of names) await writeFile(join(ends.home, name), content);
   mkdirSync(ends.inbox);
   const child = spawn(
     'strace',
@@ -46,7 +47,7 @@ async function sendToTroubled(inject: string, content: string | Buffer = 'conten
   const { port, id } = Object(await next()) as { port: number; id: string };
   const { socket } = await dial({ transport: 'tcp', host: '127.0.0.1', port });
   const messenger = new Messenger(socket);
-  const sent = await sendFiles(messenger, sendOptions(ends, ['a'], { receiverId: id }));
+  const sent = await sendFiles(messenger, sendOptions(ends, names, { receiverId: id }));
   await messenger.close();
   const received = await next();
   const [exitCode] = (await exited) as [number | null];
@@ -82,6 +83,33 @@ describe.skipIf(needs('strace'))(
 
       expect(sent).toMatchObject({ ok: true, files: [{ status: 'delivered' }] });
       expect(left).toEqual(['a']);
+    });
+  },
+);
+
+describe.skipIf(needs('strace'))(
+  'a sync of many small files that fails costs those that waited for it alone:',
+  () => {
+    const names = Array.from({ length: 40 }, (_, n) => `many-${n}`);
+
+    test.each([
+      ['of their contents', 1],
+      ['of their names', 2],
+    ])('%s', async (_, failing) => {
+      const { sent, exitCode, left } = await sendToTroubled(
+        `syncfs:error=EIO:when=${failing}`,
+        'content',
+        names,
+      );
+
+      const delivered = sent.files.filter(({ status }) => status === 'delivered').map(({ name }) => name);
+      const failed = sent.files.filter(({ status }) => status === 'failed');
+      expect(left.toSorted()).toEqual(delivered.toSorted());
+      expect(delivered.length + failed.length).toBe(names.length);
+      expect(failed.every(({ code }) => code === 'home-not-writable')).toBe(true);
+      // Where a command makes the call, each has a first one and no second one.
+      if (failing === 1 || isBuiltin('node:ffi')) expect(failed).not.toEqual([]);
+      expect(exitCode).toBe(0);
     });
   },
 );

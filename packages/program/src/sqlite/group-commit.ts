@@ -7,8 +7,8 @@ const GATHER_MS = 50;
 const GATHER_WRITES = 4;
 const MAX_GATHER_MS = 200;
 
-/** So many do not wait for others. */
-const MAX_GATHERED = 512;
+/** So many do not wait for others: a transaction of them holds up all else for some 20 ms. */
+const MAX_GATHERED = 2_048;
 
 interface Waiting<T> {
   readonly item: T;

@@ -72,6 +72,11 @@ export class DestinationFolder implements Disposable {
     }
   }
 
+  /** A folder, made if missing, for use in this turn, and when its name is on the disk. @throws FilerError as `open` */
+  begin(components: readonly string[]): Pick<Held, 'folder' | 'durable'> {
+    return this.#held.hold(components);
+  }
+
   /** Whether a folder, or one below it, is open. */
   isInUse(components: readonly string[]): boolean {
     const key = components.join('/');

@@ -77,8 +77,8 @@ export async function takeFreeName(part: Hidden, into: Folder, name: string): Pr
   return takeByLink(part, into, name) ?? (await takeByLock(part, into, name));
 }
 
-/** @returns whether the name was free, or undefined where there are no hard links */
-function takeByLink(part: Hidden, into: Folder, name: string): boolean | undefined {
+/** The same at once. @returns undefined where there are no hard links */
+export function takeByLink(part: Hidden, into: Folder, name: string): boolean | undefined {
   try {
     linkSync(part.folder.at(part.file), into.at(name));
   } catch (error) {

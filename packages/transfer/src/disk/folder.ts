@@ -123,6 +123,11 @@ export class Folder implements Disposable {
     futimesSync(this.#descriptor, Date.now() / 1000, mtime);
   }
 
+  /** Open as long as this object is. */
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
   /** A second handle on this very folder. @throws FilerError `home-not-writable` */
   again(): Folder {
     try {

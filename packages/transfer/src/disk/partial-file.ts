@@ -1,31 +1,17 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  ftruncateSync,
-  futimesSync,
-  openSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { FilerError, systemCode } from '@filer/protocol';
 import { BasisBlocks } from './basis-blocks.ts';
+import { setFacts } from './set-facts.ts';
 import type { FileSink } from '../digests/blocks.ts';
 import { FileDigests } from '../digests/digests.ts';
-import { takeFinalName, takeFreeName } from './final-name.ts';
 import type { Folder } from './folder.ts';
 import type { HeldBlocks, HeldFile } from '../passing/held-blocks.ts';
-import { asideIn, partIn, type Hidden } from './hidden.ts';
+import { partIn } from './hidden.ts';
 import type { ResumeSlot } from './resume-store.ts';
 import { PartialFileWriter } from './partial-file-writer.ts';
-import { Aside, replaceFile, type Replaceable } from './replacing.ts';
-import { utimesTime } from './times.ts';
+import type { Replaceable } from './replacing.ts';
+import { takePlace } from './take-place.ts';
 import { writeError } from './write-error.ts';
-
-/** Bits for owner, group and others: set-user-id, set-group-id and sticky never travel. */
-const PERMISSIONS = 0o777;
-
-const NO_MODES = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 export interface PartialFileOptions {
   /** Where the part is: in the file system of its final place. */
@@ -136,34 +122,19 @@ export class PartialFile implements FileSink {
     const { name, mtimeNs, mode, sync } = this.#options;
     try {
       if (this.#ownBytes > this.#size || this.#writer.hasHoles) ftruncateSync(this.#descriptor, this.#size);
-      setMode(this.#descriptor, mode & PERMISSIONS);
-      futimesSync(this.#descriptor, Date.now() / 1000, utimesTime(mtimeNs));
+      setFacts(this.#descriptor, mode, mtimeNs);
       if (sync) await this.#writer.sync();
       this.#close();
       const finished = { folder: this.#folder, file: this.#file };
-      const hasReplaced = replaces !== undefined && (await this.#replace(finished, into, wanted, replaces));
-      const taken = hasReplaced ? wanted : await takeFinalName(finished, into, wanted);
+      const taken = await takePlace(finished, into, wanted, replaces, this.#options);
       this.#state = 'gone';
-      if (sync && hasReplaced) await into.sync();
-      else if (sync) await syncName(into, taken);
-      return taken;
+      if (sync && taken.hasReplaced) await into.sync();
+      else if (sync) await syncName(into, taken.name);
+      return taken.name;
     } catch (error) {
       await this.drop();
       throw error instanceof FilerError ? error : writeError(name, error);
     }
-  }
-
-  async #replace(finished: Hidden, into: Folder, name: string, what: Replaceable): Promise<boolean> {
-    if ('identity' in what) return replaceFile(finished, into, name, what.identity);
-    const aside = Aside.take(into, name, what, asideIn(this.#options.folder, this.#options.mark));
-    let taken = false;
-    try {
-      taken = aside !== undefined && (await takeFreeName(finished, into, name));
-    } finally {
-      if (!taken) aside?.back();
-    }
-    if (taken) await aside?.remove();
-    return taken;
   }
 
   async drop(): Promise<void> {
@@ -215,14 +186,5 @@ async function syncName(into: Folder, name: string): Promise<void> {
   } catch (error) {
     unlinkSync(into.at(name));
     throw error;
-  }
-}
-
-function setMode(descriptor: number, mode: number): void {
-  try {
-    fchmodSync(descriptor, mode);
-  } catch (error) {
-    // A file system without permission bits (FAT) takes the file all the same.
-    if (!NO_MODES.has(systemCode(error) ?? '')) throw error;
   }
 }

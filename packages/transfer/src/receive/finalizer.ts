@@ -67,6 +67,16 @@ export class Finalizer {
       this.#entries.forget(wanted);
       return;
     }
+    await this.noteBeside(wanted, file, noted, remember);
+  }
+
+  /** A file is in place. Resolves when the next one may be noted. */
+  async noteBeside(
+    wanted: Wanted,
+    file: ReceiptFile,
+    noted: Promise<void> | undefined,
+    remember: (file: ReceiptFile) => void,
+  ): Promise<void> {
     await this.#notes.begun(Promise.all([noted, this.#note(wanted, file, remember)]).then(() => undefined));
   }
 

@@ -1,5 +1,6 @@
 import {
   FilerError,
+  GOT_EVERY_BYTES,
   STREAM_OVERHEAD_BYTES,
   type BasisRequest,
   type Chunk,
@@ -26,6 +27,12 @@ export interface Destination<S extends FileSink> {
   makeRoom(wanted: Wanted, size: number, written: number): Promise<void>;
   /** A stream came whole. Resolves when the next one may come. */
   whole(wanted: Wanted, blocks: IncomingBlocks<S>, end: FileEnd, mtimeNs: bigint): Promise<void>;
+  /**
+   * A file came whole, as one of many.
+   *
+   * @returns resolves when the next one may come; undefined where it is to come as a stream
+   */
+  small?(wanted: Wanted, file: Small): Promise<void> | undefined;
 }
 
 /** The streams of a transfer, one after the other, each into a sink. */
@@ -213,8 +220,20 @@ export class IncomingStreams<S extends FileSink = FileSink> {
   }
 
   /** A stream that is one message. @throws FilerError `unexpected-message` */
-  async small({ content, digest, blocks, ...start }: Small, free: () => void): Promise<void> {
+  async small(file: Small, free: () => void): Promise<void> {
+    const { content, digest, blocks, ...start } = file;
     const { entry, size } = start;
+    const wanted = this.#stream === undefined ? this.#entries.get(entry) : undefined;
+    const taken = wanted === undefined ? undefined : this.#destination.small?.(wanted, file);
+    if (wanted !== undefined && taken !== undefined) {
+      free();
+      this.#owner.started(entry, wanted.name, size);
+      this.#owner.progress(entry, wanted.name, size, size);
+      this.#ended = { entry, offset: size };
+      this.#untoldBytes += size + STREAM_OVERHEAD_BYTES;
+      if (this.#untoldBytes >= GOT_EVERY_BYTES) this.tellTaken();
+      return await taken;
+    }
     await this.begin(start, false);
     if (size > 0) await this.chunk({ entry, offset: 0, content, block: digest }, free);
     await this.end({ entry, size, digest, blocks });

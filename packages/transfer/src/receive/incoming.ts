@@ -8,6 +8,7 @@ import { IncomingStreams } from './incoming-streams.ts';
 import type { PartialFile } from '../disk/partial-file.ts';
 import { PartialFiles, type PartialFilesOptions } from './partial-files.ts';
 import { parseSafePath } from '../disk/safe-path.ts';
+import { SmallFiles } from './small-files.ts';
 import { BoundedTasks } from '../wire/bounded-tasks.ts';
 import { ExistingFileReceipts, type ExistingFileReceiptsOptions } from './existing-file-receipts.ts';
 import { NOT_SENT, WantedEntries } from './wanted-entries.ts';
@@ -51,6 +52,7 @@ export class IncomingToFolder implements Incoming {
   readonly #folders: FilledFolders;
   readonly #commits: BoundedTasks;
   readonly #finalizer: Finalizer;
+  readonly #small: SmallFiles;
   readonly #existingReceipts: ExistingFileReceipts;
   readonly #planner: EntryPlanner;
 
@@ -65,9 +67,13 @@ export class IncomingToFolder implements Incoming {
       folders: this.#folders,
       identical: (file) => this.#existingReceipts.add(file),
     });
-    const files = new PartialFiles(options, (...whole) =>
-      this.#commits.begun(this.#finalizer.commit(...whole)),
+    this.#small = new SmallFiles(options, owner, this.#entries, (...placed) =>
+      this.#finalizer.noteBeside(...placed),
     );
+    const files = new PartialFiles(options, {
+      whole: (...whole) => this.#commits.begun(this.#finalizer.commit(...whole)),
+      small: (...file) => this.#small.take(...file),
+    });
     this.streams = new IncomingStreams(files, owner, this.#entries);
   }
 
@@ -109,6 +115,7 @@ export class IncomingToFolder implements Incoming {
   /** What came whole is in place and noted, or has failed; so has what did not come. */
   async #settle(reason: FilerError): Promise<void> {
     await this.#commits.ended();
+    await this.#small.ended();
     await this.#finalizer.noted();
     this.#existingReceipts.failRest(reason);
     this.#entries.failRest(reason);

@@ -56,12 +56,14 @@ export class Making {
     const aside =
       there === undefined || there.isDirectory() ? undefined : await this.#makeWay(components, mtimeNs);
     try {
-      const made = await place.inFolder(components, (folder) => {
-        folder.makeFillable();
-        return folder.made;
-      });
+      const { folder, durable } = place.begin(components);
+      folder.makeFillable();
+      const { made } = folder;
       ownership.stands(components, own);
-      await this.#notes.begun(ownership.noteFolder(components, mode, made));
+      // Of many that are made one after the other the names go to the disk together.
+      const noted = durable.then(() => ownership.noteFolder(components, mode, made));
+      if (aside === undefined) await this.#notes.begun(noted);
+      else await noted;
       if (!made) await ownership.shared(components, own);
     } catch (error) {
       aside?.back();

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { systemCode, type OnConflict } from '@filer/protocol';
 import {
@@ -270,7 +270,7 @@ function folded(path: string): string {
 }
 
 function hashOf(path: string): number {
-  return createHash('sha256').update(path).digest().readUIntBE(0, 6);
+  return hash('sha256', path, 'buffer').readUIntBE(0, 6);
 }
 
 function namesIn(folder: Folder): string[] {

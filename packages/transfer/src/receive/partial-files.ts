@@ -19,10 +19,12 @@ export interface PartialFilesOptions extends RoomOptions {
 export class PartialFiles implements Destination<PartialFile> {
   readonly #options: PartialFilesOptions;
   readonly whole: Destination<PartialFile>['whole'];
+  readonly small: NonNullable<Destination<PartialFile>['small']>;
 
-  constructor(options: PartialFilesOptions, whole: Destination<PartialFile>['whole']) {
+  constructor(options: PartialFilesOptions, { whole, small }: Pick<PartialFiles, 'whole' | 'small'>) {
     this.#options = options;
     this.whole = whole;
+    this.small = small;
   }
 
   async open(wanted: Wanted, { size, mtimeNs, mode, growing }: FileStart): Promise<PartialFile> {

@@ -70,6 +70,11 @@ export class WantedEntries {
     return Math.max(0, MAX_AHEAD_FILES - this.#aheadFiles);
   }
 
+  /** How many were asked for and have not begun. */
+  get ahead(): number {
+    return this.#ahead;
+  }
+
   /** Whether some were asked for and have not begun. */
   get isOwed(): boolean {
     return this.#ahead > 0;
