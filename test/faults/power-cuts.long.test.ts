@@ -8,7 +8,7 @@ test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
   `what was acknowledged is there after ${ROUNDS} power cuts`,
   async () => {
     await using cuts = await PowerCuts.open();
-    const work = cuts.work();
+    const work = cuts.work(true);
     work.catch(() => cuts.stop()); // awaited at the end
     for (let round = 0; round < ROUNDS; round++) expect(await cuts.cut()).toEqual([]);
     cuts.stop();

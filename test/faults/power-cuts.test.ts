@@ -14,4 +14,5 @@ test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
     cuts.stop();
     await work;
   },
+  60_000,
 );

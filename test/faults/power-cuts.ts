@@ -57,9 +57,9 @@ export class PowerCuts implements AsyncDisposable {
     }
   }
 
-  /** Reports and files on their way until the end; @returns the end */
-  work(): Promise<unknown> {
-    return Promise.all([this.#report(), this.#send()]);
+  /** Reports and files on their way until the end; @returns the end. @param folders whether folders of many small files go, too */
+  work(folders = false): Promise<unknown> {
+    return Promise.all([this.#report(), this.#send(folders)]);
   }
 
   async #report(): Promise<void> {
@@ -75,9 +75,9 @@ export class PowerCuts implements AsyncDisposable {
     }
   }
 
-  async #send(): Promise<void> {
+  async #send(folders: boolean): Promise<void> {
     while (!this.#over) {
-      if (++this.#sent % 3 === 0) await this.#sendMany(`folder-${this.#sent}`);
+      if (++this.#sent % 3 === 0 && folders) await this.#sendMany(`folder-${this.#sent}`);
       const name = `file-${this.#sent}`;
       const path = await this.#network.file(name, randomInt(1, 300_000));
       const digest = await sha256(path);
