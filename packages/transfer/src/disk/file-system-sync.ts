@@ -84,7 +84,7 @@ async function byCommand(path: string): Promise<void> {
   }
 }
 
-/** What the thread runs. That `node:ffi` is experimental is told to no one: where it is another one some day, the command does it. */
+/** What the thread runs. It prints no warning that `node:ffi` is experimental: where its calls change, the command is used. */
 const THREAD = `
 const { parentPort } = require('node:worker_threads');
 process.emitWarning = () => undefined;
