@@ -66,10 +66,12 @@ const NEXT = `
     SELECT min(number) FROM alarm_deliveries JOIN alarms ON alarm = number
     WHERE channel = $1 AND state = 'waiting' GROUP BY peer, schedule)
   ORDER BY number LIMIT $2`;
-const TRIED = 'UPDATE alarm_deliveries SET tries = tries + 1, problem = $3 WHERE alarm = $1 AND channel = $2';
+// Another server may have told of it while this one stood still: that it failed here is no news then.
+const TRIED = `
+  UPDATE alarm_deliveries SET tries = tries + 1, problem = $3 WHERE alarm = $1 AND channel = $2 AND state = 'waiting'`;
 const DONE = `
   UPDATE alarm_deliveries SET state = $3, tries = tries + 1, problem = $4, done_at = $5
-  WHERE alarm = $1 AND channel = $2`;
+  WHERE alarm = $1 AND channel = $2 AND (state = 'waiting' OR $3::text = 'delivered')`;
 const ABANDON = `
   UPDATE alarm_deliveries SET state = 'failed', done_at = $2, problem = $3 WHERE channel = $1 AND state = 'waiting'`;
 const WAITING = `SELECT count(*) AS count FROM alarm_deliveries WHERE channel = $1 AND state = 'waiting'`;
