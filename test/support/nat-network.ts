@@ -120,6 +120,6 @@ export class NatNetwork implements AsyncDisposable {
     await ip('-n', host, 'address', 'add', `${net}.2/24`, 'dev', 'lan');
     for (const each of [router, host]) await ip('-n', each, 'link', 'set', 'lan', 'up');
     await ip('-n', host, 'route', 'add', 'default', 'via', `${net}.1`);
-    await run('ip', ['netns', 'exec', router, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
+    await ip('netns', 'exec', router, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
   }
 }
