@@ -7,8 +7,11 @@ const GATHER_MS = 50;
 const GATHER_WRITES = 4;
 const MAX_GATHER_MS = 200;
 
-/** So many do not wait for others: a transaction of them holds up all else for some 20 ms. */
-const MAX_GATHERED = 2_048;
+/** So many do not wait for others. */
+const MAX_GATHERED = 512;
+
+/** The same for single rows: each commit waits for the disk, and a transaction of so many holds up all else for some 20 ms. */
+const MAX_ROWS = 2_048;
 
 interface Waiting<T> {
   readonly item: T;
@@ -19,14 +22,19 @@ interface Waiting<T> {
 /** Many small writes in few transactions: each waits for the disk, whatever it writes. */
 export class GroupCommit<T> {
   readonly #write: (items: readonly T[]) => void;
+  readonly #most: number;
   #waiting: Waiting<T>[] = [];
   #cancel: (() => void) | undefined;
   #writtenAt = -Infinity;
   #gatherMs = GATHER_MS;
 
-  /** @param write writes all of them to the disk, or throws and writes none */
-  constructor(write: (items: readonly T[]) => void) {
+  /**
+   * @param write writes all of them to the disk, or throws and writes none
+   * @param most of them are written at once
+   */
+  constructor(write: (items: readonly T[]) => void, most = MAX_GATHERED) {
     this.#write = write;
+    this.#most = most;
   }
 
   /** Resolves when the item is on the disk. @throws what `write` throws */
@@ -34,7 +42,7 @@ export class GroupCommit<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       if (this.#cancel === undefined) this.#schedule();
-      if (this.#waiting.length >= MAX_GATHERED) this.flush();
+      if (this.#waiting.length >= this.#most) this.flush();
     });
   }
 
@@ -72,5 +80,8 @@ export class GroupCommit<T> {
 export type Writes = GroupCommit<() => void>;
 
 export function writesTo(database: Database): Writes {
-  return new GroupCommit((writes) => database.transaction(() => writes.forEach((write) => write())));
+  return new GroupCommit(
+    (writes) => database.transaction(() => writes.forEach((write) => write())),
+    MAX_ROWS,
+  );
 }
