@@ -67,6 +67,7 @@ function shareOf(uplink: number, takers: readonly number[]): number {
 
 function run(count: number, isMixed: boolean, failing: number, isKnown: boolean): Result {
   const plan = new RelayPlan(count);
+  plan.found(FILE);
   const machines: Machine[] = Array.from({ length: count }, (_, n) => ({
     id: `m${n}`,
     rate: rateOf(isMixed),

@@ -126,6 +126,7 @@ test('the first one is tried out where its speed is not known: a slow one makes 
     ['', 'a'],
   ] as const) {
     const plan = new RelayPlan();
+    plan.found(1_000 * MiB);
     const chain = 'abc'.split('');
     for (const id of chain) plan.join({ id, passes: true }, 0);
     const bytes = new Map<string, number>();
@@ -168,7 +169,7 @@ test('those of one network stand together, the fastest first; one below a third 
 test('a sender that is faster than its recipients feeds more chains', () => {
   const chain = new Chain('abcdefghij');
   const slow = Object.fromEntries('bcdefghij'.split('').map((id) => [id, 3]));
-  chain.seconds(7, { a: 10, ...slow }, { b: 8, c: 8, d: 8, e: 8 });
+  chain.seconds(9, { a: 10, ...slow }, { b: 8, c: 8, d: 8, e: 8, f: 8, g: 8, h: 8 });
   const heads = 'abcdefghij'.split('').filter((id) => chain.plan.holderOf(id) === undefined);
   expect(heads.length).toBeGreaterThan(1);
 });

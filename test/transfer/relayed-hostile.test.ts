@@ -16,7 +16,7 @@ function passing(): ReceiverPassing {
   const open = async (): Promise<never> => {
     throw new FilerError('peer-unreachable', 'it is gone');
   };
-  return { held, open, grant: () => undefined };
+  return { held, open, grant: () => undefined, call: () => undefined };
 }
 
 function relayed(hand: Hand, offset: number, bytes: number, block: string): Promise<void> {

@@ -213,6 +213,7 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
     connections,
     intake,
     fetches,
+    passing: settings.passOn ? passing : undefined,
     collects,
     drops,
     page,

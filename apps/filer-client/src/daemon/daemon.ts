@@ -13,6 +13,7 @@ import type { PeerSessions } from '../network/peer-sessions.ts';
 import type { ServerLink } from '../network/server-link.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
 import type { TransferIntake } from '../receive/intake.ts';
+import type { PassingOn } from '../receive/passing-on.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
 import type { DropOutcome, DropRequest, Upload } from '../send/drop-request.ts';
 import type { Drops } from '../send/drops.ts';
@@ -40,6 +41,7 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
   readonly connections: ConnectionList;
   readonly intake: TransferIntake;
   readonly fetches: FetchServer;
+  readonly passing: PassingOn | undefined;
   readonly collects: CollectDeliveries;
   readonly link: ServerLink;
   readonly watches: Watches;
@@ -78,6 +80,10 @@ export class Daemon implements DaemonPart {
 
   get name(): string {
     return this.#parts.member.name;
+  }
+
+  get passing(): PassingOn | undefined {
+    return this.#parts.passing;
   }
 
   get inbox(): string {

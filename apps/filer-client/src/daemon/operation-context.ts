@@ -5,6 +5,7 @@ import type { GetParams } from '../api/contract/get.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
+import type { PassingOn } from '../receive/passing-on.ts';
 import type { GetJob } from '../get/get-job.ts';
 import type { DropOutcome, Upload } from '../send/drop-request.ts';
 import type { Rollouts } from '../send/rollouts.ts';
@@ -58,6 +59,8 @@ export interface DaemonPart {
   incoming(): readonly IncomingTransfer[];
   /** What others fetch from here now. */
   serving(): readonly ServingDocument[];
+  /** What others who fetch the same take from here; undefined where nothing is passed on. */
+  readonly passing?: PassingOn | undefined;
   /** What is fetched here now. */
   readonly gets: Set<GetJob>;
   /** Folders that are watched. */

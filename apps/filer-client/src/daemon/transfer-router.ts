@@ -52,7 +52,7 @@ async function serve(
   const first = await messenger.peek();
   clearTimeout(timer);
   if (first !== undefined && extrasMessage.is(first)) await intake.tellExtras(messenger, from);
-  else if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from);
+  else if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from, features);
   else if (first !== undefined && carryMessage.is(first)) await passing.serve(messenger, from);
   else await intake.take(messenger, from, features.includes(PASS_ON) ? passing : undefined);
 }

@@ -4,12 +4,13 @@ import {
   EXIT_CODES,
   FilerError,
   formatFetch,
+  PASS_ON,
   type Entry,
   type Messenger,
   type OnConflict,
 } from '@filer/protocol';
 import { ProgressThrottle, type Home } from '@filer/program';
-import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent } from '@filer/transfer';
+import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent, type ReceiverPassing } from '@filer/transfer';
 import ignore from 'ignore';
 import type { Outreach } from '../network/outreach.ts';
 import { reachPeer } from '../network/reach-peer.ts';
@@ -19,6 +20,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { Destination } from './destination.ts';
 import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { FetchingDocument } from '../api/contract/transfers.ts';
+import type { PassingOn } from '../receive/passing-on.ts';
 import { lockDestination } from './get-lock.ts';
 import { presentHere } from './present-here.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
@@ -47,6 +49,8 @@ export interface GetRequest {
 }
 
 export interface GetSurroundings extends Outreach {
+  /** Passes on what comes to others who fetch the same, and takes some of them. @default all comes of the peer */
+  readonly passing?: PassingOn | undefined;
   /** Gets what continues; a slow listener holds nothing up. */
   readonly emit: (event: GetEvent) => void;
   /** @see ReceiverOptions.caughtUp */
@@ -225,18 +229,24 @@ export class GetJob {
   /** One connection. @returns why it ended early, or undefined */
   async #attempt(): Promise<FilerError | undefined> {
     const { signal } = this.#around;
-    const { peer, ways } = this.#request;
+    const { peer, ways, limit, dryRun } = this.#request;
+    // A rate that was asked for is kept to by the peer alone.
+    const passes = limit !== undefined || dryRun || ways !== 'any' ? undefined : this.#around.passing;
+    const features = passes === undefined ? [] : [PASS_ON];
     const improving = new AbortController();
     try {
       const reached = await this.#time.reach(peer.name, signal, (stop) =>
         reachPeer(
           this.#around,
           peer,
-          { purpose: 'transfer' },
+          { purpose: 'transfer', features },
           { signal: stop, ways, improves: improving.signal },
         ),
       );
-      return await overBestPath(reached, ({ messenger }) => this.#receive(messenger));
+      return await overBestPath(reached, async ({ messenger, welcome }) => {
+        using passing = welcome.features.includes(PASS_ON) ? passes?.begin() : undefined;
+        return await this.#receive(messenger, passing);
+      });
     } catch (error) {
       if (error instanceof FilerError) return error;
       if (signal.aborted) return undefined;
@@ -246,7 +256,10 @@ export class GetJob {
     }
   }
 
-  async #receive(messenger: Messenger): Promise<FilerError | undefined> {
+  async #receive(
+    messenger: Messenger,
+    passing: ReceiverPassing | undefined,
+  ): Promise<FilerError | undefined> {
     const { member, signal } = this.#around;
     const { peer, path, destination, onConflict, checksum, limit } = this.#request;
     this.#connection = messenger.path ?? DIRECT;
@@ -277,6 +290,7 @@ export class GetJob {
       onConflict,
       checksum,
       signal,
+      passing,
       ...this.#time.pace,
       on: (event) => this.#take(event),
       caughtUp: this.#around.caughtUp,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { FilerError, pause, type Messenger } from '@filer/protocol';
+import { aborted, FilerError, pause, type Messenger } from '@filer/protocol';
 
 /** The word in `features` for reverse connections. */
 export const REVERSE = 'call-back';
@@ -22,10 +22,11 @@ export interface ReverseRequest extends Disposable {
   /**
    * Waits for the reverse connection, a bounded time.
    *
-   * @param first the connection on which the peer was asked; its first message says that the peer cannot
+   * @param first the connection on which the peer was asked; its first message says that the peer cannot. Undefined where another
+   *   one asks it
    * @returns undefined when it does not come; one that comes later is closed
    */
-  connection(first: Messenger, signal: AbortSignal): Promise<Messenger | undefined>;
+  connection(first: Messenger | undefined, signal: AbortSignal): Promise<Messenger | undefined>;
 }
 
 /**
@@ -54,9 +55,10 @@ export class ReverseConnections {
     return {
       token,
       connection: async (first, signal) => {
-        const connection = await firstOf(promise, refusalOn(first), signal);
+        const refused = first === undefined ? aborted(signal) : refusalOn(first);
+        const connection = await firstOf(promise, refused, signal);
         if (connection !== undefined) return connection;
-        if (!signal.aborted) this.#failedAt.set(peerId, performance.now());
+        if (!signal.aborted && first !== undefined) this.#failedAt.set(peerId, performance.now());
         void promise.then((late) => late.destroy()); // it was welcomed just now: both sides would wait
         return undefined;
       },

@@ -4,6 +4,7 @@ import {
   MAX_PASSED_ON,
   PASS_ON,
   pause,
+  TRANSFER_LIMITS,
   type Membership,
   type Messenger,
 } from '@filer/protocol';
@@ -20,6 +21,10 @@ const KEPT_MS = 30_000;
 
 /** The same where somebody takes from here all the time, in ms: the sender names another one then. */
 const KEPT_AT_MOST_MS = 3_600_000;
+
+/** A holder that does not answer for so long is asked to open the connection itself, in ms; and how long it may try. */
+const CALL_AFTER_MS = 700;
+const CALL_MS = 2_500;
 
 interface Grant {
   readonly peer: string;
@@ -43,7 +48,8 @@ export class PassingOn {
     const held = new HeldBlocks();
     return {
       held,
-      open: (peer, signal) => this.#open(peer, signal),
+      open: (peer, signal, callMe) => this.#open(peer, signal, callMe),
+      call: (peer, token) => void this.#call(peer, token),
       grant: (peer, token) => {
         if (this.#grants.size >= MAX_PASSED_ON) return; // the sender hears that it is not served, and sends it itself
         this.#grants.set(token, { peer, held });
@@ -54,11 +60,46 @@ export class PassingOn {
     };
   }
 
-  async #open(id: string, signal: AbortSignal): Promise<Messenger> {
-    const peer = this.#outreach.member.directory.byId(id);
+  /** Dials a holder; where it does not answer, it is asked to dial this machine meanwhile. */
+  async #open(id: string, signal: AbortSignal, callMe: (token: string) => void): Promise<Messenger> {
+    const { directory, reverse } = this.#outreach.member;
+    const peer = directory.byId(id);
     if (peer === undefined) throw new FilerError('no-such-peer', 'it is not known here');
+    const decided = new AbortController();
+    const stop = AbortSignal.any([signal, decided.signal]);
     const about = { purpose: 'transfer', features: [PASS_ON] } as const;
-    return (await dialPeer(this.#outreach, peer, about, { signal, paths: PATHS })).messenger;
+    const direct = dialPeer(this.#outreach, peer, about, { signal: stop, paths: PATHS }).then((it) => it.messenger);
+    using request = reverse.request(id);
+    const called = async (): Promise<Messenger> => {
+      await Promise.race([pause(CALL_AFTER_MS, stop), direct.catch(() => undefined)]);
+      if (!stop.aborted) callMe(request.token);
+      return (await request.connection(undefined, stop)) ?? (await direct);
+    };
+    try {
+      const first = await Promise.any([direct, called()]);
+      void direct.then((it) => (it === first ? undefined : it.close())).catch(() => undefined);
+      return first;
+    } catch {
+      return await direct; // why it cannot be reached
+    } finally {
+      decided.abort();
+    }
+  }
+
+  /** Opens the connection to one that may take from here, and could not open it. Never rejects. */
+  async #call(id: string, token: string): Promise<void> {
+    const peer = this.#outreach.member.directory.byId(id);
+    if (peer === undefined) return;
+    const about = { purpose: 'transfer', calledBack: token, features: [PASS_ON] } as const;
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CALL_MS)]);
+    try {
+      const { messenger } = await dialPeer(this.#outreach, peer, about, { signal, paths: PATHS });
+      messenger.setLimits(TRANSFER_LIMITS);
+      await this.serve(messenger, peer.membership);
+    } catch (error) {
+      // It hears of no connection, and gets what it lacks from the sender.
+      if (!(error instanceof FilerError) && !signal.aborted) throw error;
+    }
   }
 
   /** Others may be a little behind. */

@@ -23,7 +23,7 @@ import { isPassing } from '../jobs/while-lost.ts';
 const RECIPIENTS_AT_ONCE = 16;
 
 /** A job to so many is passed on from one recipient to the next. */
-const PASS_ON_FROM_RECIPIENTS = 3;
+const PASS_ON_FROM_RECIPIENTS = 2;
 
 export interface LiveJobParts {
   readonly outreach: Outreach;

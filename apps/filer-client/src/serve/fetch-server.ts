@@ -2,6 +2,7 @@ import {
   FilerError,
   formatError,
   parseFetch,
+  PASS_ON,
   type Membership,
   type Message,
   type Messenger,
@@ -13,13 +14,17 @@ import {
   isStageName,
   lowestOf,
   RateLimit,
+  RelayRace,
   sendFiles,
+  type RelayMember,
+  type SendOptions,
   type TransferSlots,
 } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { ServingDocument } from '../api/contract/transfers.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import { forgetOldPulls, PullRecord } from '../jobs/pull-record.ts';
+import { subnetOf } from '../send/subnet.ts';
 import { openShared } from './shared.ts';
 import { SenderRetention } from '../store/retention.ts';
 
@@ -46,10 +51,18 @@ interface Running {
   readonly work: Promise<void>;
 }
 
+interface Fetch {
+  readonly signal: AbortSignal;
+  readonly progress: LiveProgress;
+  readonly relay: SendOptions['relay'];
+}
+
 /** Gives other members what they fetch from the shares of this machine. */
 export class FetchServer {
   readonly #options: FetchServerOptions;
   readonly #running = new Set<Running>();
+  /** What is fetched now by several, by its path. */
+  readonly #races = new Map<string, { readonly race: RelayRace; users: number }>();
   readonly #kept = new SenderRetention(FORGET_AFTER, (peer) => forgetOldPulls(this.#options.member, peer));
   #stopping = false;
 
@@ -58,13 +71,13 @@ export class FetchServer {
   }
 
   /** Serves one connection whose next message is `fetch`, to its end. */
-  async serve(messenger: Messenger, from: Membership): Promise<void> {
+  async serve(messenger: Messenger, from: Membership, features: readonly string[] = []): Promise<void> {
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
     const first = await messenger[Symbol.asyncIterator]().next();
     if (first.done === true) return;
     const { value: asked } = first;
     try {
-      await this.#serve(messenger, from, asked);
+      await this.#serve(messenger, from, asked, features.includes(PASS_ON));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#options.log.warn('a fetch was refused', { by: from.name, error });
@@ -72,6 +85,30 @@ export class FetchServer {
     } finally {
       await messenger.close();
     }
+  }
+
+  /** Those who fetch the same at the same time pass it on to each other. */
+  #enter(path: string): { readonly race: RelayRace } & Disposable {
+    const { passOnFromBytes, recipientRates } = this.#options.member;
+    const shared = this.#races.get(path) ?? {
+      race: new RelayRace(0, passOnFromBytes, recipientRates),
+      users: 0,
+    };
+    shared.users++;
+    this.#races.set(path, shared);
+    return {
+      race: shared.race,
+      [Symbol.dispose]: () => {
+        if (--shared.users > 0) return;
+        this.#races.delete(path);
+        shared.race[Symbol.dispose]();
+      },
+    };
+  }
+
+  #racer(id: string, passes: boolean): RelayMember {
+    const peer = this.#options.member.directory.byId(id);
+    return { id, passes, subnet: peer === undefined ? undefined : subnetOf(peer) };
   }
 
   get serving(): readonly ServingDocument[] {
@@ -93,13 +130,17 @@ export class FetchServer {
     await Promise.allSettled([...this.#running].map(({ work }) => work));
   }
 
-  async #serve(messenger: Messenger, from: Membership, asked: Message): Promise<void> {
+  async #serve(messenger: Messenger, from: Membership, asked: Message, passes: boolean): Promise<void> {
     const { path } = parseFetch(asked);
     const [share = ''] = path.split('/');
     const stop = new AbortController();
     const progress = new LiveProgress();
     const about = { from, path, since: new Date().toISOString(), progress, share, stop };
-    const running: Running = { ...about, work: this.#send(messenger, from, asked, stop.signal, progress) };
+    using entered = passes ? this.#enter(path) : undefined;
+    const relay =
+      entered === undefined ? undefined : { race: entered.race, member: this.#racer(from.id, passes) };
+    const work = this.#send(messenger, from, asked, { signal: stop.signal, progress, relay });
+    const running: Running = { ...about, work };
     this.#running.add(running);
     const end = this.#options.member.pulse.begin();
     if (this.#stopping) stop.abort(stopping());
@@ -115,8 +156,7 @@ export class FetchServer {
     messenger: Messenger,
     from: Membership,
     asked: Message,
-    signal: AbortSignal,
-    progress: LiveProgress,
+    { signal, progress, relay }: Fetch,
   ): Promise<void> {
     const { member, slots, log } = this.#options;
     const { path, name, checksum, limit } = parseFetch(asked);
@@ -143,6 +183,8 @@ export class FetchServer {
         ignored: (top, inside, isFolder) =>
           (!isFolder && isPart(inside)) || shared.rules.ignores(`${top}/${inside}`, isFolder),
         signal,
+        // A rate that was asked for is kept to by this machine alone.
+        relay: limit === undefined ? relay : undefined,
         on: (event) => {
           if (event.type === 'progress') progress.note(event, performance.now());
         },

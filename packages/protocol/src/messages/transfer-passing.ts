@@ -2,8 +2,8 @@
  * Blocks that a recipient gets from another recipient of the same job, its holder, instead of the sender. The sender says
  * which and of whom, and what digest each has; what came counts once it has that digest.
  *
- *   sender → recipient    pass-on, holder, relayed, relayed-file, repoint, supply
- *   recipient → sender    lacking, carried
+ *   sender → recipient    pass-on, holder, relayed, relayed-file, repoint, supply, call
+ *   recipient → sender    lacking, unreached, carried
  *   recipient → holder    carry, then wanted; holder → recipient: block, no-block
  */
 import { FilerError } from '../errors.ts';
@@ -123,6 +123,24 @@ export const lackingMessage = message({
   example: { peer: EXAMPLE.peer, code: 'peer-unreachable', message: 'carol does not answer' },
 });
 export type Lacking = Parsed<typeof lackingMessage>;
+
+/** A holder does not answer: it may open the connection itself, with the token as `calledBack`. The recipient waits for either. */
+export const unreachedMessage = message({
+  type: 'unreached',
+  routes: [receiverToSender],
+  header: { peer: peerId(), callBack: token() },
+  example: { peer: EXAMPLE.peer, callBack: EXAMPLE.token },
+});
+export type Unreached = Parsed<typeof unreachedMessage>;
+
+/** That peer, whom the recipient passes on to, cannot open a connection to it: it is to open one, with the token as `calledBack`. */
+export const callMessage = message({
+  type: 'call',
+  routes: [senderToReceiver],
+  header: { peer: peerId(), callBack: token() },
+  example: { peer: EXAMPLE.peer, callBack: EXAMPLE.token },
+});
+export type Call = Parsed<typeof callMessage>;
 
 /** Bytes that came from one holder. */
 export interface CarriedBytes {

@@ -6,6 +6,7 @@ import {
   MAX_AWAITED_BLOCKS,
   MAX_CHUNK_BYTES,
   MAX_HOLDERS,
+  unreachedMessage,
   type HolderNamed,
   type Message,
   type Repoint,
@@ -22,9 +23,14 @@ export interface AwaitedBlocksOptions {
   /**
    * Opens a connection to a holder, over which nothing of a transfer was said.
    *
+   * @param callMe where the holder does not answer, it is asked to open one itself, with this token
    * @throws FilerError why it cannot be reached
    */
-  readonly open: (peer: string, signal: AbortSignal) => Promise<HolderChannel>;
+  readonly open: (
+    peer: string,
+    signal: AbortSignal,
+    callMe: (token: string) => void,
+  ) => Promise<HolderChannel>;
   /** Says something to the sender. */
   readonly tell: (message: Message) => void;
   /** Content came of a holder. */
@@ -121,11 +127,12 @@ export class AwaitedBlocks {
     const token = this.#tokens.get(peer);
     const known = this.#links.get(peer);
     if (known !== undefined || token === undefined) return known;
-    const { open, moved } = this.#options;
+    const { open, moved, tell } = this.#options;
+    const callMe = (callBack: string): void => tell(unreachedMessage.format({ peer, callBack }));
     const sums = this.#carried.get(peer) ?? { bytes: 0, came: 0 };
     this.#carried.set(peer, sums);
     const link = new HolderLink(token, {
-      open: (signal) => open(peer, signal),
+      open: (signal) => open(peer, signal, callMe),
       sizeOf: (digest) => this.#awaited.get(digest)?.bytes,
       take: (digest, content) => {
         if (this.#take(digest, content)) sums.bytes += content.length;

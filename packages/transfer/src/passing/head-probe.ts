@@ -3,7 +3,9 @@ import { rateOf, type Stand } from './relay-stand.ts';
 /** How long two take from the sender instead of one: at least and at most, in ms, and what has to come meanwhile, in bytes. */
 const LEAST_MS = 2_000;
 const MOST_MS = 6_000;
-const LEAST_BYTES = 6 * 1024 * 1024;
+const LEAST_BYTES = 4 * 1024 * 1024;
+/** What is left has to be so much, in bytes: a try costs some blocks that are sent twice. */
+const WORTH_BYTES = 128 * 1024 * 1024;
 /** By so much more the sender gives then, if the first one was what held it up. */
 const MORE = 1.5;
 
@@ -24,15 +26,17 @@ export class HeadProbe {
     { readonly head: Stand; readonly second: Stand; readonly rate: number; readonly at: number } | undefined;
   #bytes = 0;
 
-  /** @param secondOf the one that takes from a head, if its link gives what the head gets */
+  /**
+   * @param secondOf the one that takes from a head, if its link gives what the head gets
+   * @param bytes of all of it, as far as that is known
+   */
   look(
     heads: readonly Stand[],
-    secondOf: (head: Stand) => Stand | undefined,
-    now: number,
-  ): Probed | undefined {
+    secondOf: (head: Stand) => Stand | undefined, bytes: number, now: number): Probed | undefined {
     if (this.#running !== undefined) return this.#end(now);
     const [head] = heads;
     if (head === undefined || heads.length > 1 || this.#known.has(head)) return undefined;
+    if (bytes - head.bytes < WORTH_BYTES) return undefined;
     const [rate, second] = [rateOf(head, now), secondOf(head)];
     if (head.member.rate !== undefined || rate === undefined || second === undefined) return undefined;
     this.#known.add(head);

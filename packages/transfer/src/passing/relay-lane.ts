@@ -1,4 +1,5 @@
 import {
+  callMessage,
   MAX_HOLDERS,
   pause,
   repointMessage,
@@ -6,6 +7,7 @@ import {
   type CarriedBytes,
   type Got,
   type Lacking,
+  type Unreached,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import type { Limit } from '../wire/rate-limit.ts';
@@ -80,6 +82,8 @@ export class RelayLane {
   /** What was not taken yet, in its order. */
   #onItsWay: Awaited[] = [];
   readonly #met = new Set<RelayLane>();
+  /** Holders that were asked to open the connection. */
+  readonly #called = new Set<string>();
   readonly #carried = new Map<string, number>();
   #entry = -1;
   #offset = 0;
@@ -267,6 +271,14 @@ export class RelayLane {
     for (const { peer, bytes } of carried) this.#carried.set(peer, bytes);
     if (came > this.#came) this.#race.moved(this.id, this.carriedBytes > before);
     this.#came = Math.max(this.#came, came);
+  }
+
+  /** A holder that this one cannot reach is asked to open the connection, once. */
+  unreached({ peer, callBack }: Unreached): void {
+    const holder = [...this.#met].find(({ id }) => id === peer);
+    if (holder?.isOpen !== true || this.#called.has(peer)) return;
+    this.#called.add(peer);
+    void send(holder.channel, callMessage.format({ peer: this.id, callBack })).catch(() => undefined);
   }
 
   lacking({ peer }: Lacking): void {

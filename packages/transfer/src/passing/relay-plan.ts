@@ -14,6 +14,8 @@ import { MAX_AHEAD_BYTES, MAX_CHUNK_BYTES } from '@filer/protocol';
 import { HeadProbe } from './head-probe.ts';
 import {
   forgive,
+  HELD_UP_BYTES,
+  isHeldUp,
   isUnheard,
   medianOf,
   newStand,
@@ -30,12 +32,12 @@ export type { RelayMember };
 export const LOOK_EVERY_MS = 1_000;
 /** A recipient that gets nothing of a holder that has more, for so long, in ms. */
 const SILENT_MS = 3_500;
+/** How long a way is watched that holds one up, in ms, before it is judged: others are to wait 5 s at most. */
+const HELD_UP_MS = 3_000;
 /** Who gets less than this part of what others get is slow. */
 const SLOW_PART = 1 / 3;
 /** A link that gives less than this part of what its holder gets sets the pace of those behind it. */
 const PACE_PART = 0.7;
-/** A recipient that awaits so much that its holder has, in bytes, is held up by the way between them. */
-const HELD_UP_BYTES = 4 * 1024 * 1024;
 /** A whole block takes so long at most, in ms, however slow all are: for less, content comes as well from the sender. */
 const MAX_BLOCK_MS = 60_000;
 /** So many slow ones one holder has that serves no one else, before they share an uplink that others need. */
@@ -74,6 +76,7 @@ export class RelayPlan {
   /** Whether most links between recipients are slower than the sender's share for each: then it serves all. */
   #isOff = false;
   readonly #probe = new HeadProbe();
+  #foundBytes = 0;
 
   /** @param recipients of the job */
   constructor(recipients = 0) {
@@ -98,6 +101,11 @@ export class RelayPlan {
   rateOf(id: string): number | undefined {
     const rate = Math.max(this.#stands.get(id)?.bestRate ?? 0, this.#upRates.get(id) ?? 0);
     return rate === 0 ? undefined : (this.#upRates.get(id) ?? rate);
+  }
+
+  /** So much of the job was found by now. */
+  found(bytes: number): void {
+    this.#foundBytes = Math.max(this.#foundBytes, bytes);
   }
 
   /** A recipient begins. @returns its holder, and who takes from it instead of the one that it took from */
@@ -317,8 +325,8 @@ export class RelayPlan {
     sample(stand, now);
     const rate = rateOf(stand, now);
     // What a whole link gives shows while more is there.
-    const { holder, suspectAt, isLeaf, awaitedBytes } = stand;
-    if (rate !== undefined && holder !== undefined && !isLeaf && awaitedBytes >= HELD_UP_BYTES)
+    const { holder, suspectAt, isLeaf } = stand;
+    if (rate !== undefined && holder !== undefined && !isLeaf && isHeldUp(stand, HELD_UP_MS, now))
       this.#upRates.set(holder, rate);
     // One that is served well, by another one or by the sender, was not the reason.
     if (suspectAt !== undefined && rate !== undefined && rate >= this.#leastRate(stand, now)) {
@@ -378,14 +386,14 @@ export class RelayPlan {
   #isSlow(stand: Stand, now: number): boolean {
     const rate = rateOf(stand, now);
     if (stand.isSlow || rate === undefined || rate >= this.#leastRate(stand, now)) return false;
-    const { awaitedBytes, allThereSince = now, since } = stand;
-    return awaitedBytes >= HELD_UP_BYTES || now - Math.max(allThereSince, since) >= RATE_MS;
+    const { allThereSince = now, since } = stand;
+    return isHeldUp(stand, HELD_UP_MS, now) || now - Math.max(allThereSince, since) >= RATE_MS;
   }
 
   /** Whether those behind it would get more without this link. */
   #setsPace(stand: Stand, holder: Stand, now: number): boolean {
     const rate = rateOf(stand, now);
-    if (rate === undefined || stand.awaitedBytes < HELD_UP_BYTES) return false;
+    if (rate === undefined || !isHeldUp(stand, HELD_UP_MS, now)) return false;
     if (this.#fanOut > 1 || this.#behind(stand.member.id).length === 0) return false;
     return rate < (rateOf(holder, now) ?? 0) * PACE_PART;
   }
@@ -508,7 +516,7 @@ export class RelayPlan {
     const { size } = this.#stands;
     const rate = medianOf([...this.#upRates.values()]);
     const known = this.#upRates.size;
-    if (this.#isOff || rate === undefined || size > FEW || known < 2 || known <= size / 4) return false;
+    if (this.#isOff || rate === undefined || size > FEW || known < 2 || known <= size / 2) return false;
     return this.#senderRate / size >= rate * BETTER;
   }
 
@@ -525,7 +533,7 @@ export class RelayPlan {
     const heads = chain.filter(({ holder }) => holder === undefined);
     const rate = medianOf([...this.#upRates.values()]);
     if (this.#isOff || this.#fanOut > 1 || rate === undefined || now - this.#cutAt < RATE_MS) return [];
-    if (this.#upRates.size <= chain.length / 4) return [];
+    if (this.#upRates.size <= chain.length / 2) return [];
     if (this.#senderRate < (heads.length + 1) * rate * FOR_A_CHAIN) return [];
     const longest = heads
       .map((head) => chain.filter((each) => this.#isBehind(each, head)))
@@ -545,6 +553,7 @@ export class RelayPlan {
         this.#behind(head.member.id).find(
           (each) => isHolder(each) && !each.isDone && each.awaitedBytes < HELD_UP_BYTES,
         ),
+      this.#foundBytes,
       now,
     );
     if (found === undefined) return [];

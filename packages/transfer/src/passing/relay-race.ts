@@ -43,6 +43,7 @@ export class RelayRace implements Race, Disposable {
 
   /** So much of the job was found by now. */
   found(bytes: number): void {
+    this.#plan.found(bytes);
     if (this.#isOn || bytes < this.#fromBytes) return;
     this.#isOn = true;
     for (const member of this.#early.splice(0)) this.#join(member);

@@ -7,6 +7,9 @@ export const RATE_MS = 5_000;
 /** A recipient that was not heard of for so long has stopped, in ms: the others are to wait 5 s at most, its notice included. */
 const UNHEARD_MS = 3_500;
 
+/** A recipient that awaits so much that its holder has, in bytes, is held up by the way between them. */
+export const HELD_UP_BYTES = 4 * 1024 * 1024;
+
 export interface RelayMember {
   readonly id: string;
   /** Whether it takes blocks of others, and hands them on. */
@@ -34,6 +37,8 @@ export interface Stand {
   bytes: number;
   /** What it awaits of its holder, and the holder has. */
   awaitedBytes: number;
+  /** Since when it awaits so much that only the way to its holder holds it up. */
+  heldUpSince: number | undefined;
   /** Since when it awaits something that the holder has, and since when nothing else holds it up. */
   awaitsSince: number | undefined;
   allThereSince: number | undefined;
@@ -66,6 +71,7 @@ export function newStand(member: RelayMember, before: Stand | undefined, now: nu
     isDone: member.hasAll ?? false,
     bytes: 0,
     awaitedBytes: 0,
+    heldUpSince: undefined,
     awaitsSince: undefined,
     allThereSince: undefined,
     isAllThere: false,
@@ -91,6 +97,7 @@ export function sample(stand: Stand, now: number): void {
   samples.push({ at: now, bytes });
   while (samples[1] !== undefined && now - samples[1].at >= RATE_MS) samples.shift();
   stand.bestRate = Math.max(stand.bestRate, rateOf(stand, now) ?? 0);
+  stand.heldUpSince = stand.awaitedBytes >= HELD_UP_BYTES ? (stand.heldUpSince ?? now) : undefined;
   stand.awaitsSince = stand.awaitedBytes > 0 ? (stand.awaitsSince ?? now) : undefined;
   stand.allThereSince = stand.isAllThere ? (stand.allThereSince ?? now) : undefined;
 }
@@ -109,8 +116,13 @@ export function forgive(stand: Stand, asleepMs: number): void {
   stand.heardAt += asleepMs;
   stand.since += asleepMs;
   if (stand.suspectAt !== undefined) stand.suspectAt += asleepMs;
-  stand.awaitsSince = stand.allThereSince = undefined;
+  stand.heldUpSince = stand.awaitsSince = stand.allThereSince = undefined;
   stand.samples = [];
+}
+
+/** Whether for so long nothing but the way to its holder has held it up: before, it may have waited for what its holder got late. */
+export function isHeldUp({ heldUpSince, since }: Stand, ms: number, now: number): boolean {
+  return heldUpSince !== undefined && now - Math.max(heldUpSince, since) >= ms;
 }
 
 /** The one in the middle; undefined where there is none. */

@@ -1,4 +1,5 @@
 import {
+  callMessage,
   type FilerError,
   holderMessage,
   MAX_AHEAD_BYTES,
@@ -9,6 +10,7 @@ import {
   relayedMessage,
   repointMessage,
   supplyMessage,
+  type Call,
   type HolderNamed,
   type Message,
 } from '@filer/protocol';
@@ -22,6 +24,8 @@ export interface ReceiverPassing extends Pick<AwaitedBlocksOptions, 'open'> {
   readonly held: HeldBlocks;
   /** The sender lets a peer have blocks of this transfer. */
   readonly grant: (peer: string, token: string) => void;
+  /** A peer that was granted blocks waits for a connection of this machine, with this token. Must not throw. */
+  readonly call: (peer: string, token: string) => void;
 }
 
 /** Messages that wait behind blocks of others, with their contents: as far as a sender may be ahead. */
@@ -29,7 +33,7 @@ const MAX_WAITING_BYTES = 2 * MAX_AHEAD_BYTES;
 const MESSAGE_BYTES = 1_024;
 
 /** What says where blocks come from is not to wait for them. */
-const AT_ONCE = [holderMessage, passOnMessage, repointMessage, supplyMessage];
+const AT_ONCE = [callMessage, holderMessage, passOnMessage, repointMessage, supplyMessage];
 /** These wait for a block; those behind them wait for their turn. */
 const AWAITING = [relayedMessage, relayedFileMessage];
 
@@ -46,6 +50,8 @@ export class RelayedStreams {
   /** Of these the blocks of others, and their bytes: one that is here waits for those before it. */
   readonly #blocks = { count: 0, bytes: 0 };
   #grants = 0;
+  /** Those that this machine passes on to, as far as it was not asked to call them. */
+  readonly #named = new Set<string>();
   #isOver = false;
 
   /** @param passing undefined for a receiver that takes no part */
@@ -72,7 +78,17 @@ export class RelayedStreams {
   passOn({ peer, token }: HolderNamed): void {
     if (this.#passing === undefined || ++this.#grants > MAX_HOLDERS) throw outOfPlace('one more recipient');
     this.#passing.grant(peer, token);
+    this.#named.add(peer);
     this.awaited.begin();
+  }
+
+  /** @throws FilerError `unexpected-message` for a machine that was not named */
+  call({ peer, callBack }: Call): void {
+    if (this.#passing === undefined || !this.#named.has(peer))
+      throw outOfPlace('a machine that was not named');
+    // Once for each: who cannot be reached then is served by the sender.
+    this.#named.delete(peer);
+    this.#passing.call(peer, callBack);
   }
 
   /**

@@ -36,6 +36,7 @@ import {
   type StageWord,
   extrasMessage,
   removeMessage,
+  callMessage,
   passOnMessage,
   holderMessage,
   relayedMessage,
@@ -157,6 +158,7 @@ export class Receiver {
     )
     .on(passOnMessage, (told, receiver) => receiver.#relayed.passOn(told))
     .on(holderMessage, (told, receiver) => receiver.#relayed.awaited.holder(told))
+    .on(callMessage, (told, receiver) => receiver.#relayed.call(told))
     .on(repointMessage, (told, receiver) => receiver.#relayed.awaited.repoint(told))
     .on(supplyMessage, async (supply, receiver) => {
       const { length } = supply.content;

@@ -24,6 +24,7 @@ import {
   workingMessage,
   lackingMessage,
   carriedMessage,
+  unreachedMessage,
   errorMessage,
   type Got,
   formatSeal,
@@ -82,6 +83,7 @@ class Sending implements OutgoingOwner {
     .on(receiptsMessage, (batch, sending) => sending.#receipts.take(batch))
     .on(workingMessage, ({ asking }, sending) => sending.#takeWorking(asking))
     .on(lackingMessage, (lacking, sending) => sending.#requireLane().lacking(lacking))
+    .on(unreachedMessage, (unreached, sending) => sending.#requireLane().unreached(unreached))
     .on(carriedMessage, ({ carried }, sending) => sending.#requireLane().carried(carried))
     .on(doneMessage, (_, sending) => {
       if (!sending.#saidDone) throw outOfPlace('done');

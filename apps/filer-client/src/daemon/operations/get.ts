@@ -86,7 +86,8 @@ async function fetchTo(
   const { member, access, software } = context;
   begin(peer);
   const request = { id, peer, path, destination, timeoutMs, onConflict, exclude, limit, ways };
-  const around = { member, access, software, emit: tell.emit, caughtUp: tell.caughtUp, signal };
+  const { passing } = context.daemon;
+  const around = { member, access, software, passing, emit: tell.emit, caughtUp: tell.caughtUp, signal };
   if (!destination.isInto && !dryRun) unfinished.note(dest, source);
   const job = new GetJob({ ...request, checksum, dryRun }, around);
   context.daemon.gets.add(job);
