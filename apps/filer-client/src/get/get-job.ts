@@ -10,7 +10,13 @@ import {
   type OnConflict,
 } from '@filer/protocol';
 import { ProgressThrottle, type Home } from '@filer/program';
-import { cleanMarkedParts, receiveFiles, type Cap, type ReceiveEvent, type ReceiverPassing } from '@filer/transfer';
+import {
+  cleanMarkedParts,
+  receiveFiles,
+  type Cap,
+  type ReceiveEvent,
+  type ReceiverPassing,
+} from '@filer/transfer';
 import ignore from 'ignore';
 import type { Outreach } from '../network/outreach.ts';
 import { reachPeer } from '../network/reach-peer.ts';

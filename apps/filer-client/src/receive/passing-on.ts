@@ -68,7 +68,9 @@ export class PassingOn {
     const decided = new AbortController();
     const stop = AbortSignal.any([signal, decided.signal]);
     const about = { purpose: 'transfer', features: [PASS_ON] } as const;
-    const direct = dialPeer(this.#outreach, peer, about, { signal: stop, paths: PATHS }).then((it) => it.messenger);
+    const direct = dialPeer(this.#outreach, peer, about, { signal: stop, paths: PATHS }).then(
+      (it) => it.messenger,
+    );
     using request = reverse.request(id);
     const called = async (): Promise<Messenger> => {
       await Promise.race([pause(CALL_AFTER_MS, stop), direct.catch(() => undefined)]);

@@ -32,7 +32,10 @@ export class HeadProbe {
    */
   look(
     heads: readonly Stand[],
-    secondOf: (head: Stand) => Stand | undefined, bytes: number, now: number): Probed | undefined {
+    secondOf: (head: Stand) => Stand | undefined,
+    bytes: number,
+    now: number,
+  ): Probed | undefined {
     if (this.#running !== undefined) return this.#end(now);
     const [head] = heads;
     if (head === undefined || heads.length > 1 || this.#known.has(head)) return undefined;
