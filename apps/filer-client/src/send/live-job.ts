@@ -57,6 +57,8 @@ export class LiveJob {
   /** Of recipients that were served here: how they stand. */
   readonly #results = new Map<string, RecipientDone>();
   readonly #counts: DeliveryCounts[] = [];
+  /** Bytes that went from here to those that were served, by their ids. */
+  readonly #fromHere = new Map<string, number>();
   #stopReason: StopReason | undefined;
   #fault: Error | undefined;
 
@@ -123,6 +125,7 @@ export class LiveJob {
       ...this.#viaOf(id, end.counts?.bytesSent ?? 0),
       ...(end.path === undefined ? {} : { connection: end.path }),
     };
+    this.#fromHere.set(id, end.counts?.bytesSent ?? 0);
     this.#results.set(id, { name, id, ok, state, code: ok ? null : code, status, ...via });
     const { jobs, clock } = this.#parts.outreach.member;
     jobs.end(this.job.id, id, end, clock.stamp());
@@ -271,7 +274,12 @@ export class LiveJob {
   }
 
   #done(): SendDone {
-    const recipients = this.#deliveriesKept().map((kept) => this.#results.get(kept.peer) ?? doneOf(kept));
+    const recipients = this.#deliveriesKept().map((kept) => {
+      const done = this.#results.get(kept.peer) ?? doneOf(kept);
+      const fromHere = this.#fromHere.get(kept.peer);
+      // One that ended first was told before anything was passed on.
+      return fromHere === undefined ? done : { ...done, ...this.#viaOf(kept.peer, fromHere) };
+    });
     const counts = sumOf(this.#counts);
     const exitCode = exitCodeOf(recipients, counts.filesSent + counts.filesSkipped > 0);
     return {
