@@ -24,9 +24,8 @@ table ip router {
 }
 
 async function nft(host: string, rules: string): Promise<void> {
-  const child = spawn('ip', ['netns', 'exec', host, 'nft', '-f', '-'], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
+  const inHost = ['netns', 'exec', host, 'nft', '-f', '-'];
+  const child = spawn('ip', inHost, { stdio: ['pipe', 'ignore', 'inherit'] });
   child.stdin.end(rules);
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`nft ended with ${String(code)}`);
