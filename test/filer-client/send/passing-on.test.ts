@@ -43,7 +43,8 @@ function passedOn(done: Line): number {
 /** No content goes out before so many recipients have begun: who is late gets what is left, which may be nothing. */
 function begunTogether(count: number): void {
   const begun = Promise.withResolvers<void>();
-  const enter = RelayRace.prototype.enter;
+  // oxlint-disable-next-line typescript/unbound-method -- called with its race below
+  const { enter } = RelayRace.prototype;
   let entered = 0;
   const spy = vi.spyOn(RelayRace.prototype, 'enter').mockImplementation(function (this: RelayRace, ...how) {
     const lane = enter.apply(this, how);
