@@ -131,6 +131,30 @@ test('a token to be dialled with belongs to one meeting, and addresses of this m
   await expect(punch(a, token)).rejects.toMatchObject({ code: 'refused' });
 });
 
+test('waiting for a place uses up none of the times that a machine may ask', async () => {
+  const [a, b] = await twoMembers('waits');
+  for (let n = 0; n < MAX_RELAYED_PER_PEER; n++) await ask(a, b.member.id, { relay: true });
+  const asked = Array.from({ length: CONTACT_AT_ONCE }, () => ask(a, b.member.id, { relay: true }));
+  for (const each of await Promise.allSettled(asked))
+    expect(each).toMatchObject({ reason: { code: 'too-many-connections' } });
+
+  expect(await ask(a, b.member.id, { punch: true })).toMatchObject({ punch: expect.any(String) });
+});
+
+test('what is relayed for a machine ends when it is removed', async () => {
+  const [a, b] = await twoMembers('removed');
+  const { relay: token = '' } = await ask(a, b.member.id, { relay: true });
+  await b.until(() => b.reached.length > 0);
+  const [one, other] = [relayed(token), relayed(b.reached[0]?.relay ?? '')];
+  one.write('x');
+  await once(other, 'data');
+  const both = [once(one, 'close'), once(other, 'close')];
+  other.resume();
+  one.resume();
+  expect(await network.runServer('remove', 'removed-b', '--yes')).toMatchObject({ code: 0 });
+  await Promise.all(both);
+});
+
 test('a server that does not relay says so, and brings machines together all the same', async () => {
   await using quiet = await NetworkHere.open({ relay: false });
   const member = await TestMember.join(await quiet.invite(), 'member');

@@ -34,7 +34,7 @@ interface Joined {
 }
 
 async function join(relay: Relay, asker = 'A'): Promise<Joined> {
-  const [first, second] = relay.issue(asker);
+  const [first, second] = relay.issue(asker, 'other');
   const [a, b] = [await connection(), await connection()];
   expect(relay.accept(a.relay, first)).toBe(true);
   expect(relay.accept(b.relay, second)).toBe(true);
@@ -56,7 +56,7 @@ async function gone(socket: Socket): Promise<void> {
 
 test('what one writes the other reads, what was written before it came too; an end ends its direction alone', async () => {
   const relay = open();
-  const [first, second] = relay.issue('A');
+  const [first, second] = relay.issue('A', 'other');
   const [a, b] = [await connection(), await connection()];
   relay.accept(a.relay, first);
   a.machine.end('early and late');
@@ -106,7 +106,7 @@ test('when one is lost so is the other', async () => {
 test('a token admits once, and only while it is young', async () => {
   const relay = open({ tokenMs: 30 });
   const [one, again, other] = [await connection(), await connection(), await connection()];
-  const [first, second] = relay.issue('A');
+  const [first, second] = relay.issue('A', 'other');
 
   expect(relay.accept(one.relay, first)).toBe(true);
   expect(relay.accept(again.relay, first)).toBe(false);
@@ -118,20 +118,20 @@ test('a token admits once, and only while it is young', async () => {
 
 test('one machine has so many at once, and places of others are theirs', async () => {
   const relay = open();
-  for (let n = 0; n < MAX_RELAYED_PER_PEER - 1; n++) relay.issue('A');
+  for (let n = 0; n < MAX_RELAYED_PER_PEER - 1; n++) relay.issue('A', 'other');
   const { a, b } = await join(relay);
-  expect(() => relay.issue('A')).toThrow(expect.objectContaining({ code: 'too-many-connections' }));
-  expect(relay.issue('B')).toHaveLength(2);
+  expect(() => relay.issue('A', 'other')).toThrow(expect.objectContaining({ code: 'too-many-connections' }));
+  expect(relay.issue('B', 'other')).toHaveLength(2);
 
   a.destroy();
   await gone(b);
   while (relay.size > MAX_RELAYED_PER_PEER) await new Promise(setImmediate);
-  expect(relay.issue('A')).toHaveLength(2);
+  expect(relay.issue('A', 'other')).toHaveLength(2);
 });
 
 test('all machines together have so many', () => {
   const relay = open();
-  const issue = (n: number): void => void relay.issue(`machine ${n}`);
+  const issue = (n: number): void => void relay.issue(`machine ${n}`, 'other');
   for (let n = 0; n < MAX_RELAYED; n++) issue(Math.floor(n / 2));
   for (const n of [0, MAX_RELAYED])
     expect(() => issue(n)).toThrow(expect.objectContaining({ code: 'too-many-connections' }));
@@ -151,8 +151,8 @@ test('a machine that has used up its day is refused, and its pair is ended', asy
   a.write(Buffer.alloc(200_000));
   await Promise.all([gone(a), gone(b)]);
 
-  expect(() => relay.issue('A')).toThrow(expect.objectContaining({ code: 'rate-limited' }));
-  expect(relay.issue('B')).toHaveLength(2);
+  expect(() => relay.issue('A', 'other')).toThrow(expect.objectContaining({ code: 'rate-limited' }));
+  expect(relay.issue('B', 'other')).toHaveLength(2);
 });
 
 test('a machine is held to its rate', async () => {
@@ -178,7 +178,7 @@ test('what was relayed is counted, and nothing else is known of it', async () =>
 test('a relay that closes ends all of it', async () => {
   const relay = open();
   const { a, b } = await join(relay);
-  const [first] = relay.issue('A');
+  const [first] = relay.issue('A', 'other');
   const waiting = await connection();
   relay.accept(waiting.relay, first);
   relay.close();
@@ -186,3 +186,19 @@ test('a relay that closes ends all of it', async () => {
   while (relay.size > 0) await new Promise(setImmediate);
   expect(waiting.machine.destroyed).toBe(true);
 });
+
+test.each(['A', 'other'])(
+  'what is relayed for %s ends with its membership, and its tokens admit nothing',
+  async (machine) => {
+    const relay = open();
+    const { a, b } = await join(relay);
+    const [first] = relay.issue('A', 'other');
+    const [one, unused] = [await connection(), relay.issue('B', 'C')];
+    relay.end(machine);
+    await Promise.all([gone(a), gone(b)]);
+    while (relay.size > 1) await new Promise(setImmediate);
+
+    expect(relay.accept(one.relay, first)).toBe(false);
+    expect(relay.accept(one.relay, unused[0])).toBe(true);
+  },
+);

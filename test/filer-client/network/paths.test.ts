@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -121,4 +122,24 @@ test('a race without a winner says why each attempt failed; one that is stopped 
   const stopped = race([never, never], stop.signal);
   stop.abort(new FilerError('interrupted', 'stopped'));
   await expect(stopped).rejects.toBe(stop.signal.reason);
+});
+
+test('a race that is over has left nothing at the signal that bounds better attempts', async () => {
+  const until = new AbortController();
+  const detours = [() => Promise.resolve(linkOf())];
+  const { better } = await race([() => Promise.reject(refusal('a'))], undefined, {
+    detours,
+    until: until.signal,
+  });
+  await better;
+  await Promise.resolve();
+  expect(getEventListeners(until.signal, 'abort')).toEqual([]);
+});
+
+test('better attempts that are no longer wanted when the race begins end with it', async () => {
+  const { better } = await race([never], undefined, {
+    detours: [() => Promise.resolve(linkOf())],
+    until: AbortSignal.abort(),
+  });
+  expect(await better).toBeUndefined();
 });

@@ -1,8 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { PATHS } from '../../../apps/filer-client/src/network/paths.ts';
 import { direct } from '../../../apps/filer-client/src/network/paths/direct.ts';
+import { until } from '../../support/in-process.ts';
 import type { ClientHere } from '../../support/network-here.ts';
 import { NetworkHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
@@ -51,6 +52,34 @@ describe('two machines that cannot dial each other', () => {
     expect(await anna.run('message', 'ben', 'hello')).toMatchObject({ code: 0 });
     expect(await anna.run('send', file, '--to', 'ben', '--direct-only')).toMatchObject({ code: 5 });
   });
+});
+
+test('a relayed transfer moves to a direct connection that comes up, which is no loss to anyone', async () => {
+  const gate = Promise.withResolvers<void>();
+  const late = {
+    ...direct,
+    dial: async (...to: Parameters<typeof direct.dial>) => {
+      await gate.promise;
+      return await direct.dial(...to);
+    },
+  };
+  PATHS.add(late).delete(direct);
+  onTestFinished(() => void PATHS.add(direct).delete(late));
+  const file = join(network.folder, 'moves.bin');
+  const content = Buffer.alloc(3_000_000, 'moves');
+  await writeFile(file, content);
+  const before = ben.daemon.connections();
+  const sending = anna.ask('send', file, '--to', 'ben', '--limit', '4MB/s');
+  await until(
+    () => Promise.resolve(ben.daemon.connections()),
+    (count) => count > before,
+  );
+  gate.resolve();
+
+  expect(await sending).toMatchObject({ ok: true, recipients: [{ connection: 'direct' }] });
+  expect(await readFile(join(network.home('ben'), 'inbox', 'anna', 'moves.bin'))).toEqual(content);
+  expect(ben.log).not.toContain('ended early');
+  expect(ben.log).toContain('a transfer continues on a better path');
 });
 
 test('with --relay-only it goes over the ip-server where a direct connection is possible, too', async () => {

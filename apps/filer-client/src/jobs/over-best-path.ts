@@ -9,6 +9,14 @@ export interface TransferConnection<C> {
 }
 
 /**
+ * Whether a transfer ended here because the other machine continues it on a better path: its word, for a connection in whose
+ * place a newer one came.
+ */
+export function movedOn({ cause }: FilerError): boolean {
+  return cause instanceof FilerError && cause.code === 'connection-closed';
+}
+
+/**
  * Transfers over a connection. When a better one comes up meanwhile the first is closed, and the rest goes over the better one, as
  * it does after a connection that was lost. Each is closed in the end.
  *
@@ -29,7 +37,7 @@ export async function overBestPath<C extends TransferConnection<C>>(
       if (isOver) void better?.messenger.close();
       else if (better !== undefined) {
         next = better;
-        void messenger.close();
+        messenger.reject(new FilerError('connection-closed', 'the transfer continues on a better path'));
       }
     });
     let error: FilerError | undefined;

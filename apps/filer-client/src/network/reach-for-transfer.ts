@@ -34,7 +34,12 @@ export async function reachForTransfer(
   const options = { signal, ways, improves };
   const reach = async (about: ConnectionPurpose): Promise<ReachedForTransfer> => {
     const { messenger, welcome, better } = await reachPeer(outreach, peer, about, options);
-    await requireFeatures(peer, messenger, welcome, needs);
+    try {
+      await requireFeatures(peer, messenger, welcome, needs);
+    } catch (error) {
+      void better?.then((late) => late?.messenger.close());
+      throw error;
+    }
     return { messenger, features: welcome.features, better: better?.then(transferOver) };
   };
   if (ways === 'relay' || bytes < REVERSE_FROM_BYTES || !reverse.mayAsk(peer.id, performance.now()))
@@ -49,6 +54,7 @@ export async function reachForTransfer(
   if (!features.includes(REVERSE)) return first;
   const connection = await request.connection(direct, signal);
   if (connection === undefined) return first;
+  void first.better?.then((late) => late?.messenger.close());
   // The direct one stays open as long: when this machine is removed, both are cut.
   void connection.closed.then(() => direct.close());
   return { messenger: connection, features, better: undefined };

@@ -97,7 +97,13 @@ export async function dialPeer(
   requireNotRemoved(member, peer.id);
   requireStaying(member, peer.membership);
   const { link, better } = await firstLink(outreach, peer, options);
-  const connection = await greet(outreach, peer, about, link, options.signal);
+  let connection: PeerConnection;
+  try {
+    connection = await greet(outreach, peer, about, link, options.signal);
+  } catch (error) {
+    void better?.then((late) => late?.socket.destroy());
+    throw error;
+  }
   if (better === undefined) return connection;
   return { ...connection, better: greetBetter(outreach, peer, about, better, options.improves) };
 }

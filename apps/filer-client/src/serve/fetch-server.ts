@@ -22,6 +22,7 @@ import {
 } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
 import type { ServingDocument } from '../api/contract/transfers.ts';
+import { movedOn } from '../jobs/over-best-path.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import { forgetOldPulls, PullRecord } from '../jobs/pull-record.ts';
 import { subnetOf } from '../send/subnet.ts';
@@ -194,6 +195,7 @@ export class FetchServer {
       const { filesDelivered: files, filesSkipped, filesFailed, bytesSent, error } = outcome;
       const facts = { by: from.name, path, files, filesSkipped, filesFailed, bytesSent };
       if (error === undefined) log.info('fetched', facts);
+      else if (movedOn(error)) log.info('a fetch continues on a better path', facts);
       else log.warn('a fetch ended early', { ...facts, error });
     } finally {
       release();

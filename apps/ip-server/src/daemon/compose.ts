@@ -147,6 +147,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
       server: identity.id,
       directory,
       live,
+      events,
       relays: settings.relay,
       bytesPerSecond: settings.relayLimit,
       bytesPerDay: settings.relayQuota,

@@ -18,7 +18,8 @@ import {
   Rendezvous,
   type PunchAnswer,
 } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import type { EventRing, Logger } from '@filer/program';
+import type { ServerEventData } from '../api/contract/events.ts';
 import type { Directory } from './directory.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import type { MemberRouter } from './member-router.ts';
@@ -44,6 +45,7 @@ export interface ReachingParts {
   readonly server: string;
   readonly directory: Pick<Directory, 'get'>;
   readonly live: LiveSessions;
+  readonly events: EventRing<ServerEventData>;
   readonly relays: boolean;
   readonly bytesPerSecond: number | undefined;
   readonly bytesPerDay: number | undefined;
@@ -59,15 +61,21 @@ export class Reaching implements Disposable {
   readonly #punchers = new Rendezvous<Puncher>();
   readonly #rates = new Rates({ atOnce: CONTACT_AT_ONCE, perSecond: CONTACT_PER_SECOND });
 
+  readonly #forget: () => void = () => undefined;
+
   constructor(parts: ReachingParts) {
     this.#parts = parts;
-    const { relays, bytesPerSecond, bytesPerDay, log } = parts;
+    const { directory, events, relays, bytesPerSecond, bytesPerDay, log } = parts;
     this.features = relays ? [RELAY, PUNCH] : [PUNCH];
     if (!relays) return;
-    this.relay = new Relay({
+    const relay = new Relay({
       bytesPerSecond,
       bytesPerDay,
       onEnded: (asker, bytes) => log.info('a relayed connection ended', { peer: this.#nameOf(asker), bytes }),
+    });
+    this.relay = relay;
+    this.#forget = events.listen(({ type, data }) => {
+      if (type === 'peer' && directory.get(data.id)?.status !== 'member') relay.end(data.id);
     });
   }
 
@@ -75,8 +83,16 @@ export class Reaching implements Disposable {
   route(router: MemberRouter): void {
     router
       .on(contactMessage, async ({ peer, relay, punch }, { connection: { id } }) => {
-        this.#requireMayReach(id, peer);
-        const tokens = relay ? this.#relay.issue(id) : [];
+        this.#requireMember(id, peer);
+        // Before it is charged: who waits for a place asks often.
+        const tokens = relay ? this.#relay.issue(id, peer) : [];
+        if (!this.#rates.tryTake(id, 1, performance.now())) {
+          if (tokens[0] !== undefined) this.relay?.revoke(tokens[0]);
+          throw new FilerError(
+            'rate-limited',
+            'this machine asked for ways to others too often: try again later',
+          );
+        }
         const meeting = punch ? this.#bringTogether() : [];
         const { server, live } = this.#parts;
         const told = { peer: id, server, relay: tokens[1], punch: meeting[1] };
@@ -100,19 +116,15 @@ export class Reaching implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#forget();
     this.relay?.close();
     this.#punchers.close();
   }
 
-  /** @throws FilerError `no-such-peer`, `rate-limited` */
-  #requireMayReach(id: string, peer: string): void {
+  /** @throws FilerError `no-such-peer` */
+  #requireMember(id: string, peer: string): void {
     if (peer === id || this.#parts.directory.get(peer)?.status !== 'member')
       throw new FilerError('no-such-peer', 'no other machine of this network has that id');
-    if (!this.#rates.tryTake(id, 1, performance.now()))
-      throw new FilerError(
-        'rate-limited',
-        'this machine asked for ways to others too often: try again later',
-      );
   }
 
   get #relay(): Relay {

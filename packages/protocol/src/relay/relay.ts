@@ -16,6 +16,12 @@ import { splice } from './splice.ts';
 
 const DAY_S = 24 * 3_600;
 
+/** Two machines: their connections, or the token of one that has not come. */
+interface RelayedPair {
+  readonly machines: readonly [string, string];
+  end: () => void;
+}
+
 export interface RelayOptions {
   /** Of one machine that asks. @default RELAY_BYTES_PER_SECOND */
   readonly bytesPerSecond?: number | undefined;
@@ -40,7 +46,7 @@ export class Relay {
   readonly #places = new Shares({ perHolder: MAX_RELAYED_PER_PEER, inAll: MAX_RELAYED });
   readonly #rates: Rates;
   readonly #quotas: Rates;
-  readonly #joined = new Set<Duplex>();
+  readonly #pairs = new Set<RelayedPair>();
   readonly #options: RelayOptions;
   readonly #now: () => number;
 
@@ -64,7 +70,7 @@ export class Relay {
    *
    * @throws FilerError `rate-limited`, `too-many-connections`
    */
-  issue(asker: string): readonly [string, string] {
+  issue(asker: string, other: string): readonly [string, string] {
     if (this.#quotas.left(asker, this.#now()) <= 0)
       throw new FilerError(
         'rate-limited',
@@ -76,14 +82,34 @@ export class Relay {
         'too-many-connections',
         `${this.#places.of(asker)} connections are relayed for this machine, and ${this.size} in all: try again when one has ended`,
       );
-    const done = (): void => this.#places.giveBack(asker, 1);
-    return this.#meetings.issue(
-      (a, b) => void this.#join(asker, a, b).finally(done),
+    const pair: RelayedPair = {
+      machines: [asker, other],
+      end: () => tokens.forEach((token) => this.revoke(token)),
+    };
+    this.#pairs.add(pair);
+    const done = (): void => {
+      this.#pairs.delete(pair);
+      this.#places.giveBack(asker, 1);
+    };
+    const tokens = this.#meetings.issue(
+      (a, b) => {
+        pair.end = () => {
+          a.destroy();
+          b.destroy();
+        };
+        void this.#join(asker, a, b).finally(done);
+      },
       (waiting) => {
         waiting?.destroy();
         done();
       },
     );
+    return tokens;
+  }
+
+  /** Ends what is relayed for a machine, whoever asked for it: it is no member any longer. */
+  end(machine: string): void {
+    for (const pair of this.#pairs) if (pair.machines.includes(machine)) pair.end();
   }
 
   /** A pair will not come. @param token one of its tokens */
@@ -101,12 +127,10 @@ export class Relay {
 
   /** Ends all. */
   close(): void {
-    this.#meetings.close();
-    for (const stream of this.#joined) stream.destroy();
+    for (const pair of this.#pairs) pair.end();
   }
 
   async #join(asker: string, a: Duplex, b: Duplex): Promise<void> {
-    for (const stream of [a, b]) this.#joined.add(stream);
     const charge = (bytes: number): number | undefined => {
       const now = this.#now();
       this.#quotas.take(asker, bytes, now);
@@ -115,7 +139,6 @@ export class Relay {
       return this.#rates.waitMs(asker, 0, now);
     };
     const bytes = await splice(a, b, { idleMs: this.#options.idleMs ?? RELAY_IDLE_MS, charge });
-    for (const stream of [a, b]) this.#joined.delete(stream);
     this.#options.onEnded?.(asker, bytes);
   }
 }

@@ -96,7 +96,10 @@ export async function race(
   allOver.catch(() => undefined); // awaited below, or a bug that `better` tells
   const aborted = Promise.withResolvers<void>();
   using _listener = signal && addAbortListener(signal, () => aborted.resolve());
-  until?.addEventListener('abort', () => over.abort(noLonger()), { once: true });
+  const endAll = (): void => over.abort(noLonger());
+  until?.addEventListener('abort', endAll, { once: true });
+  const forget = (): void => until?.removeEventListener('abort', endAll);
+  void all.then(forget, forget);
   try {
     await Promise.race([won.promise, all, aborted.promise]);
     signal?.throwIfAborted();
@@ -107,6 +110,7 @@ export async function race(
   }
   if (winner === undefined) return { failures };
   const { link } = winner;
+  if (until?.aborted === true) endAll();
   if (!goesOn || winner.rank === 0) return { link, failures };
   return { link, failures, better: Promise.race([bettered.promise, allOver.then(() => bettered.promise)]) };
 }
