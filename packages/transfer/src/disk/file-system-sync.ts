@@ -45,13 +45,20 @@ export function canSyncFileSystem(folder: Folder): boolean {
 /**
  * Brings what was written to the folder's file system before this call to the disk.
  *
- * @param folder opened before anything of it was written: it learns of each write that fails from then on
- * @throws a system error
+ * @param folder opened before anything of it was written, and written to since: it learns of each write that fails from then on
+ * @throws a system error; FilerError `home-not-writable`, `no-space`
  */
 export async function syncFileSystem(folder: Folder): Promise<void> {
   const startedAt = performance.now();
-  if (way() === 'thread') await thread().sync(folder.descriptor);
-  else await byCommand(folder.path);
+  try {
+    if (way() === 'thread') await thread().sync(folder.descriptor);
+    else await inTurn(() => byCommand(folder.path));
+    // Of a journal that failed, after which a file system takes nothing, `syncfs` of many kernels says nothing.
+    await folder.sync();
+  } catch (error) {
+    slowAt = performance.now();
+    throw error;
+  }
   if (performance.now() - startedAt > SLOW_SYNC_MS) slowAt = performance.now();
 }
 
@@ -72,7 +79,19 @@ function isSupported(): boolean {
 
 const run = promisify(execFile);
 
+/** Settles when the last command that was begun has ended. */
+let last: Promise<void> = Promise.resolve();
+
+/** A command opens the file system anew, and the first one alone learns of a write that failed: so each waits for those before it. */
+function inTurn(work: () => Promise<void>): Promise<void> {
+  const mine = last.then(work);
+  last = mine.catch(() => undefined); // told to its caller
+  return mine;
+}
+
 async function byCommand(path: string): Promise<void> {
+  // The one before it may have been told of what this one is for.
+  if (way() === 'none') throw failure('EIO');
   try {
     await run('sync', ['-f', '--', path]);
   } catch (error) {
@@ -95,7 +114,8 @@ const { functions } = ffi.dlopen(null, {
 });
 parentPort.on('message', ({ call, descriptor }) => {
   const failed = functions.syncfs(descriptor) !== 0;
-  parentPort.postMessage({ call, errno: failed ? ffi.getInt32(functions.__errno_location()) : 0 });
+  // What lies between the two calls may change the number, never whether it failed.
+  parentPort.postMessage({ call, failed, errno: failed ? ffi.getInt32(functions.__errno_location()) : 0 });
 });`;
 
 const CODES: Readonly<Record<number, string>> = { 28: 'ENOSPC', 122: 'EDQUOT' };
@@ -107,13 +127,16 @@ class SyncThread {
   #last = 0;
 
   constructor() {
-    this.#worker.on('message', ({ call, errno }: { call: number; errno: number }) => {
-      const waiting = this.#calls.get(call);
-      this.#calls.delete(call);
-      if (this.#calls.size === 0) this.#worker.unref();
-      if (errno === 0) waiting?.resolve();
-      else waiting?.reject(failure(CODES[errno] ?? 'EIO'));
-    });
+    this.#worker.on(
+      'message',
+      ({ call, failed, errno }: { call: number; failed: boolean; errno: number }) => {
+        const waiting = this.#calls.get(call);
+        this.#calls.delete(call);
+        if (this.#calls.size === 0) this.#worker.unref();
+        if (!failed) waiting?.resolve();
+        else waiting?.reject(failure(CODES[errno] ?? 'EIO'));
+      },
+    );
     this.#worker.on('error', (error: Error) => this.#lost(error));
     this.#worker.on('exit', () => this.#lost(failure('EIO')));
     this.#worker.unref();

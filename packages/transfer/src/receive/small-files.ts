@@ -1,14 +1,13 @@
-import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { systemCode, type Digests, type FileStart, type ReceiptFile } from '@filer/protocol';
+import { FilerError, systemCode, type Digests, type FileStart, type ReceiptFile } from '@filer/protocol';
 import { digestsOfSmall } from '../digests/digests.ts';
 import type { DestinationFolder } from '../disk/destination-folder.ts';
 import { canSyncFileSystem, syncFileSystem } from '../disk/file-system-sync.ts';
-import type { Folder } from '../disk/folder.ts';
 import { takeByLink } from '../disk/final-name.ts';
 import { partIn, type Hidden } from '../disk/hidden.ts';
 import { parseSafePath } from '../disk/safe-path.ts';
-import { setFacts } from '../disk/set-facts.ts';
+import { contentOf, dropPart, rewritePart, writePart, type SmallPart } from '../disk/small-part.ts';
 import { takePlace } from '../disk/take-place.ts';
 import { writeError } from '../disk/write-error.ts';
 import { statsAt } from './existing-digests.ts';
@@ -44,10 +43,8 @@ export interface SmallFile extends FileStart, Digests {
 }
 
 /** One that is written under a hidden name. */
-interface Written {
+interface Written extends SmallPart {
   readonly wanted: Wanted;
-  readonly hidden: Hidden;
-  readonly mtimeNs: bigint;
   readonly digests: Digests;
 }
 
@@ -56,6 +53,8 @@ interface Named extends Written {
   readonly components: readonly string[];
   /** What it is called. */
   readonly name: string;
+  /** Whether another file gave way to it. */
+  readonly hasReplaced: boolean;
 }
 
 /** Notes a file that is in place to stay, and gives its receipt. */
@@ -106,9 +105,8 @@ export class SmallFiles {
     if (digests.digest !== file.digest || digests.blocks !== file.blocks) return undefined;
     this.#entries.noLongerAhead(wanted);
     wanted.state = 'committing';
-    const { mtimeNs } = file;
     try {
-      this.#written.push({ wanted, hidden: this.#write(file, wanted.name), mtimeNs, digests });
+      this.#written.push(this.#write(wanted, file, digests));
       wanted.promised?.use(file.size);
     } catch (error) {
       this.#giveUp(wanted, error);
@@ -126,32 +124,26 @@ export class SmallFiles {
       return false;
     if (performance.now() - this.#slowAt < AFTER_SLOW_MS) return false;
     if (this.#working !== undefined) return true;
-    return this.#entries.ahead >= LEAST_AHEAD && (!sync || canSyncFileSystem(place.inbox));
+    return this.#entries.ahead >= LEAST_AHEAD && (!sync || canSyncFileSystem(place.folder));
   }
 
   /** @throws FilerError `no-space`, `home-not-writable` */
-  #write({ content, mode, mtimeNs }: SmallFile, name: string): Hidden {
-    const hidden = partIn(this.#options.place.folder, this.#options.mark);
+  #write(wanted: Wanted, { content, size, mode, mtimeNs }: SmallFile, digests: Digests): Written {
+    const { digest } = digests;
+    const written = { wanted, hidden: this.#hidden(), size, mode, mtimeNs, digest, digests };
     const startedAt = performance.now();
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    let descriptor: number | undefined;
     try {
-      descriptor = openSync(pathOf(hidden), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-      // A full disk shows first as a short write.
-      for (let at = 0; at < content.length;)
-        at += writeSync(descriptor, content, at, content.length - at, at);
-      setFacts(descriptor, mode, mtimeNs);
-      const written = descriptor;
-      descriptor = undefined;
-      closeSync(written);
+      writePart(written, content);
     } catch (error) {
-      if (descriptor !== undefined) closeSync(descriptor);
-      drop(hidden);
-      throw writeError(name, error);
+      throw writeError(wanted.name, error);
     }
     const endedAt = performance.now();
     if (endedAt - startedAt > SLOW_WRITE_MS) this.#slowAt = endedAt;
-    return hidden;
+    return written;
+  }
+
+  #hidden(): Hidden {
+    return partIn(this.#options.place.folder, this.#options.mark);
   }
 
   /** Resolves when all that was taken is in place, or has failed. */
@@ -178,11 +170,10 @@ export class SmallFiles {
   async #toDisk(written: readonly Written[], named: readonly Named[]): Promise<void> {
     const { sync, place } = this.#options;
     try {
-      if (sync) await syncFileSystem(place.inbox);
+      if (sync) await syncFileSystem(place.folder);
     } catch (error) {
-      // What was written may have been dropped, and would sync the second time.
-      for (const { wanted, hidden } of written) this.#lose(wanted, error, () => drop(hidden));
-      for (const each of named) this.#lose(each.wanted, error, () => this.#unname(each));
+      if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+      await this.#oneByOne(written, named);
       return;
     }
     for (const each of named) await this.#note(each);
@@ -195,6 +186,36 @@ export class SmallFiles {
     }
   }
 
+  /**
+   * What the disk has lost may be another program's file, or one of these: each goes there for itself. That its name does is
+   * asked of its folder.
+   */
+  async #oneByOne(written: readonly Written[], named: readonly Named[]): Promise<void> {
+    await Promise.all(named.map((each) => this.#syncName(each)));
+    for (const each of written) {
+      const { wanted, hidden } = each;
+      const another = { ...each, hidden: this.#hidden() };
+      try {
+        if (!(await rewritePart(hidden, another)))
+          throw Object.assign(new Error('EIO: its content was lost'), { code: 'EIO' });
+        await this.#name(another);
+      } catch (error) {
+        this.#lose(wanted, error, () => undefined);
+      }
+      dropPart(hidden);
+    }
+  }
+
+  async #syncName(named: Named): Promise<void> {
+    try {
+      await this.#options.place.inFolder(named.components.slice(0, -1), (folder) => folder.sync());
+    } catch (error) {
+      this.#lose(named.wanted, error, () => this.#unname(named));
+      return;
+    }
+    await this.#note(named);
+  }
+
   async #name(written: Written): Promise<void> {
     const { place, ownership, mark, sync } = this.#options;
     const { wanted, hidden, mtimeNs } = written;
@@ -204,19 +225,18 @@ export class SmallFiles {
     try {
       // As a rule the name is free.
       const isTaken = takeByLink(hidden, place.require(parents), own) === true;
-      const name = isTaken
-        ? own
+      const { name, hasReplaced } = isTaken
+        ? { name: own, hasReplaced: false }
         : await place.inFolder(parents, async (folder) => {
             const replaces = await ownership.replaceable(folder, components, mtimeNs);
-            const taken = await takePlace(hidden, folder, own, replaces, { folder: place.folder, mark });
-            return taken.name;
+            return await takePlace(hidden, folder, own, replaces, { folder: place.folder, mark });
           });
       ownership.stands(components, name);
-      const named = { ...written, components, name };
+      const named = { ...written, components, name, hasReplaced };
       if (sync) this.#named.push(named);
       else await this.#note(named);
     } catch (error) {
-      this.#lose(wanted, error, () => drop(hidden));
+      this.#lose(wanted, error, () => dropPart(hidden));
     }
   }
 
@@ -245,26 +265,15 @@ export class SmallFiles {
     this.#entries.forget(wanted);
   }
 
-  /** A name that may not outlast a power cut was not delivered: it is given up again. */
-  #unname({ components, name }: Named): void {
-    const folder: Folder = this.#options.place.require(components.slice(0, -1));
-    attempt(() => unlinkSync(folder.at(name)));
-  }
-}
-
-function pathOf({ folder, file }: Hidden): string {
-  return folder.at(file);
-}
-
-/** Whatever keeps it from being removed now, `cleanParts` tries again. */
-function drop(hidden: Hidden): void {
-  attempt(() => unlinkSync(pathOf(hidden)));
-}
-
-function attempt(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error;
+  /** A name that may not outlast a power cut was not delivered: it is given up again, unless another file gave way to it. */
+  #unname({ components, name, hasReplaced, ...part }: Named): void {
+    if (hasReplaced) return;
+    try {
+      const path = this.#options.place.require(components.slice(0, -1)).at(name);
+      // By now that may be what somebody else put there.
+      if (contentOf(path, part) !== undefined) unlinkSync(path);
+    } catch (error) {
+      if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+    }
   }
 }
