@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -141,6 +141,32 @@ test('a home whose database is damaged is looked at all the same', async () => {
   expect(of('store')).toMatchObject({ state: 'failed', facts: { code: 'store-damaged' } });
   expect(of('home')).toMatchObject(WORKING_DISK);
   expect(code).toBe(1);
+});
+
+test('settings that are wrong are each named, also where a daemon runs with older ones, and the bundle is written', async () => {
+  const config = join(network.home('idle'), 'config.toml');
+  await writeFile(config, `keep-free = "hunter2"\nmax-files = "many"\ninbox = "${network.folder}/in here"\n`);
+  const file = join(await freshFolder(), 'bundle.json');
+  const idle = await doctor(network.home('idle'), '--bundle', file);
+  await writeFile(join(alice.home, 'config.toml'), 'listen = [\n');
+  const running = await doctor(alice.home);
+  await rm(join(alice.home, 'config.toml'));
+  await rm(config);
+
+  const wrong = (idle.document['checks'] as Line[]).filter(({ check }) => check === 'configuration');
+  expect(wrong.map(({ summary }) => String(summary).split(' ')[0])).toEqual(['max-files', 'keep-free']);
+  expect(idle.of('inbox')['facts']).toMatchObject({ folder: network.folder });
+  expect(idle.of('server')).toMatchObject({ state: 'ok' });
+  expect(idle.code).toBe(1);
+  expect(running.of('configuration')).toMatchObject({
+    state: 'failed',
+    facts: { code: 'configuration-invalid' },
+  });
+  expect(running.of('daemon')).toMatchObject({ state: 'ok' });
+  const bundle = await readFile(file, 'utf8');
+  expect(bundle).toContain('max-files');
+  expect(bundle).not.toMatch(/hunter2|idle|in here/);
+  expect(bundle).not.toContain(network.folder);
 });
 
 test.skipIf(needs.root())('a home on a read-only disk, and a full inbox, are named', async () => {

@@ -60,7 +60,28 @@ test('a home in which no server ever ran says how to start one, and nothing is m
 
   expect(of('server')).toMatchObject({ state: 'failed', facts: { code: 'needs-daemon' } });
   expect(of('identity')).toMatchObject({ state: 'failed' });
+  expect(String(of('identity')['remedy'])).toContain('ip-server start');
+  expect(of('network-key')).toMatchObject({ state: 'skipped' });
   expect(code).toBe(1);
+});
+
+test('settings that are wrong are each named, those that are right are used, and the bundle is written', async () => {
+  await using own = await NetworkHere.open();
+  await own.stopServer();
+  const webhook = 'ftp://me:hunter2@hooks.example/T0KEN';
+  const text = `webhook = "${webhook}"\nport = "x"\nbackup = "${own.serverHome}/my backups"\n`;
+  await writeFile(join(own.serverHome, 'config.toml'), text);
+  const file = join(await freshFolder(), 'bundle.json');
+  const { document, code, of } = await doctor(own.serverHome, '--bundle', file);
+
+  const wrong = (document['checks'] as Line[]).filter(({ check }) => check === 'configuration');
+  expect(wrong.map(({ summary }) => String(summary).split(' ')[0])).toEqual(['port', 'webhook']);
+  expect(of('backup')).toMatchObject({ state: 'failed' });
+  expect(of('database')).toMatchObject({ state: 'ok' });
+  expect(code).toBe(1);
+  const bundle = await readFile(file, 'utf8');
+  expect(bundle).not.toMatch(/hunter2|T0KEN|backups/);
+  expect(bundle).not.toContain(own.folder);
 });
 
 test('a database that is damaged is said to be', async () => {

@@ -24,6 +24,8 @@ export interface ConfigurationSources<S extends Settings> {
   readonly env: Environment;
   /** The values of the options that `settingArguments` declared; undefined is not given. */
   readonly flags: { readonly [K in keyof S]?: SettingValues<S>[K] | undefined };
+  /** Told of each wrong value, in whose place the default counts, and of a file that cannot be read. @default the first is thrown */
+  readonly onWrong?: ((error: FilerError) => void) | undefined;
 }
 
 /**
@@ -35,27 +37,47 @@ export interface ConfigurationSources<S extends Settings> {
  */
 export async function readConfiguration<S extends Settings>(
   settings: S,
-  { home, env, flags }: ConfigurationSources<S>,
+  { home, env, flags, onWrong }: ConfigurationSources<S>,
 ): Promise<SettingValues<S>> {
-  const file = await readTable(settings, home.configFile);
+  const wrong = (error: unknown): void => tell(error, onWrong);
+  const file = await readTable(settings, home.configFile, wrong);
   const values = Object.entries(settings).map(([key, each]) => {
-    const name = optionName(key);
-    const variableName = settingVariable(home.program, name);
-    const inEnvironment = variable(env, variableName);
     if (flags[key] !== undefined) return [key, flags[key]] as const;
-    if (inEnvironment !== undefined) {
-      const isSplit = each.isList && each.variableIsOne !== true;
-      const texts = isSplit ? inEnvironment.split(',') : [inEnvironment];
-      return [key, invalidIfWrong(() => each.read(texts, `the variable ${variableName}`))] as const;
+    try {
+      return [key, given(home, env, file, optionName(key), each)] as const;
+    } catch (error) {
+      wrong(error);
+      return [key, each.fallback] as const;
     }
-    if (file.has(name)) {
-      const label = `${name} in ${home.configFile}`;
-      return [key, invalidIfWrong(() => each.read(textsOf(each, file.get(name), label), label))] as const;
-    }
-    return [key, each.fallback] as const;
   });
   // Each key of the table has got what its own `read` returned, or its own default.
   return Object.fromEntries(values) as SettingValues<S>;
+}
+
+/** What the variable of a setting says, else the file, else its default. @throws FilerError `configuration-invalid` */
+function given<T>(
+  { program, configFile }: Home,
+  env: Environment,
+  file: ReadonlyMap<string, unknown>,
+  name: string,
+  each: Setting<T>,
+): T {
+  const variableName = settingVariable(program, name);
+  const inEnvironment = variable(env, variableName);
+  if (inEnvironment !== undefined) {
+    const isSplit = each.isList && each.variableIsOne !== true;
+    const texts = isSplit ? inEnvironment.split(',') : [inEnvironment];
+    return invalidIfWrong(() => each.read(texts, `the variable ${variableName}`));
+  }
+  if (!file.has(name)) return each.fallback;
+  const label = `${name} in ${configFile}`;
+  return invalidIfWrong(() => each.read(textsOf(each, file.get(name), label), label));
+}
+
+/** @throws the error where it is not told */
+function tell(error: unknown, onWrong: ConfigurationSources<Settings>['onWrong']): void {
+  if (onWrong === undefined || !(error instanceof FilerError)) throw error;
+  onWrong(error);
 }
 
 /**
@@ -84,7 +106,28 @@ export async function writeConfigurationTemplate(settings: Settings, home: Home)
   return createSecretFile(home.configFile, `${[...head, ...lines].join('\n')}\n`);
 }
 
-async function readTable(settings: Settings, file: string): Promise<ReadonlyMap<string, unknown>> {
+async function readTable(
+  settings: Settings,
+  file: string,
+  wrong: (error: unknown) => void,
+): Promise<ReadonlyMap<string, unknown>> {
+  let table: Map<string, unknown>;
+  try {
+    table = await readWholeTable(file);
+  } catch (error) {
+    wrong(error);
+    return new Map();
+  }
+  const known = Object.keys(settings).map(optionName);
+  for (const name of table.keys()) {
+    if (known.includes(name)) continue;
+    const words = `${file} sets ${JSON.stringify(name)}, which is not a setting; there are ${known.join(', ')}`;
+    wrong(new FilerError('configuration-invalid', words));
+  }
+  return table;
+}
+
+async function readWholeTable(file: string): Promise<Map<string, unknown>> {
   let text = await readText(file);
   for (let waitedMs = 0; text?.trim() === '' && waitedMs < BEING_WRITTEN_MS; waitedMs += LOOK_MS) {
     await delay(LOOK_MS);
@@ -97,17 +140,7 @@ async function readTable(settings: Settings, file: string): Promise<ReadonlyMap<
       `${file} is empty: restore it; for the defaults remove it, or write a comment (#) into it`,
     );
   }
-  const table = new Map(Object.entries(await parseToml(text, file)));
-  const known = Object.keys(settings).map(optionName);
-  for (const name of table.keys()) {
-    if (!known.includes(name)) {
-      throw new FilerError(
-        'configuration-invalid',
-        `${file} sets ${JSON.stringify(name)}, which is not a setting; there are ${known.join(', ')}`,
-      );
-    }
-  }
-  return table;
+  return new Map(Object.entries(await parseToml(text, file)));
 }
 
 /** @returns undefined when there is none */

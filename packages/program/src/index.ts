@@ -26,6 +26,7 @@ export { writeBundle } from './doctor/bundle.ts';
 export {
   checkDocument,
   doctorExitCode,
+  wrongSetting,
   failed,
   failedBy,
   ok,
@@ -34,7 +35,7 @@ export {
   type Check,
   type Facts,
 } from './doctor/check.ts';
-export { checkDisk } from './doctor/disk-check.ts';
+export { checkDisk, shellWord } from './doctor/disk-check.ts';
 export { checkIdentity } from './doctor/identity-check.ts';
 export { showCheck, verdictWords } from './doctor/show-checks.ts';
 export { checkDescriptors, checkInotify } from './doctor/system-limits.ts';

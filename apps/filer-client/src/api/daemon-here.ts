@@ -14,7 +14,8 @@ export async function openEphemeral(
 ): Promise<EphemeralDaemon> {
   const { home, env, version, output } = context;
   const log = await createLogger({ level: output.verbose ? 'debug' : 'error', stream: output.stderr });
-  const settings = () => readConfiguration(clientSettings, { home, env, flags: {} });
+  const settings: EphemeralOptions['settings'] = (onWrong) =>
+    readConfiguration(clientSettings, { home, env, flags: {}, onWrong });
   const options = { home, software: version, environment: env, log, settings };
   return await EphemeralDaemon.open({ ...options, growing, afterLeaving });
 }

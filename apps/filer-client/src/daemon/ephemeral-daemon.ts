@@ -18,7 +18,6 @@ import { Member } from '../network/member.ts';
 import { withFirst } from '../network/first-address.ts';
 import { ScheduleTable } from '../reports/schedule-table.ts';
 import { Scheduler } from '../reports/scheduler.ts';
-import type { ClientSettings } from '../settings.ts';
 import type { DaemonPart, OperationContext } from './operation-context.ts';
 import { operations } from './operations.ts';
 import { TextCourier } from './text-courier.ts';
@@ -30,7 +29,7 @@ export interface EphemeralOptions {
   readonly environment: Environment;
   readonly log: Logger;
   /** Reads the configuration; asked only by what needs it. */
-  readonly settings: () => Promise<ClientSettings>;
+  readonly settings: DaemonPart['settings'];
   /** @see MemberOptions */
   readonly afterLeaving?: boolean | undefined;
   /** Tells of what is to be sent, while it is still being written. */

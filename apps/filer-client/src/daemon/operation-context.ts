@@ -1,4 +1,4 @@
-import type { HostPort, Session } from '@filer/protocol';
+import type { FilerError, HostPort, Session } from '@filer/protocol';
 import type { Environment, Logger, Operation, TypesOf } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { GetParams } from '../api/contract/get.ts';
@@ -51,8 +51,8 @@ export interface DaemonPart {
   requireRunning(words?: string): void;
   /** `host:port` as bound; null where nothing listens. */
   readonly listen: string | null;
-  /** What this machine is set to. @throws FilerError `configuration-invalid` */
-  settings(): Promise<ClientSettings>;
+  /** What this machine is set to. @param onWrong told of what is wrong, in place of the throw @throws FilerError `configuration-invalid` */
+  settings(onWrong?: (error: FilerError) => void): Promise<ClientSettings>;
   /** Where files go that come; absolute. */
   inboxFolder(): Promise<string>;
   /** Transfers that come in now. */

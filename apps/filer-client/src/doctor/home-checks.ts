@@ -9,6 +9,7 @@ import {
   failedBy,
   formatAgo,
   ok,
+  shellWord,
   skipped,
   warning,
   type Check,
@@ -28,31 +29,30 @@ const WAITS_LONG_MS = 600_000;
 /**
  * What can be looked at without a daemon, a database or a network: files, disks and limits.
  *
- * @param settings undefined where they cannot be read
  * @param watched folders that are watched here
  */
 export async function* checkHome(
   home: Home,
-  settings: Pick<ClientSettings, 'inbox' | 'keepFree'> | undefined,
+  settings: Pick<ClientSettings, 'inbox' | 'keepFree'>,
   watched: number,
 ): AsyncGenerator<Check, void, void> {
   yield await checkKeys(home);
-  const keepFreeBytes = settings?.keepFree ?? 0;
+  const keepFreeBytes = settings.keepFree;
   const folder = dirname(home.databaseFile);
   const otherwise = 'or set FILER_HOME to a folder that this user can write';
   yield await checkDisk({
     check: 'home',
     folder,
     keepFreeBytes,
-    remedy: `make it writable for this user (\`ls -ld ${folder}\`, \`findmnt -T ${folder}\`), ${otherwise}`,
+    remedy: `make it writable for this user (\`ls -ld ${shellWord(folder)}\`, \`findmnt -T ${shellWord(folder)}\`), ${otherwise}`,
   });
-  const inbox = resolve(settings?.inbox ?? home.inbox);
+  const inbox = resolve(settings.inbox ?? home.inbox);
   yield await checkDisk({
     check: 'inbox',
     folder: inbox,
     keepFreeBytes,
     isMadeLater: true,
-    remedy: `make it writable for this user (\`ls -ld ${inbox}\`), or name another one: \`filer-client start --inbox DIR\``,
+    remedy: `make it writable for this user (\`ls -ld ${shellWord(inbox)}\`), or name another one: \`filer-client start --inbox DIR\``,
   });
   yield checkInotify(watched);
   yield checkDescriptors(NEEDED_DESCRIPTORS);

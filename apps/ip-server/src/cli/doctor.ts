@@ -7,10 +7,12 @@ import {
   showCheck,
   textKind,
   verdictWords,
+  wrongSetting,
   writeBundle,
   type ArgumentValues,
   type Check,
   type Context,
+  type Home,
 } from '@filer/program';
 import { contract } from '../api/contract.ts';
 import type { StatusDocument } from '../api/contract/server.ts';
@@ -27,7 +29,7 @@ import {
   checkServerClock,
 } from '../doctor/server-checks.ts';
 import { SETTINGS, type ServerSettings } from '../settings.ts';
-import { mayHoldAnything, storePlaceOf } from '../store/store.ts';
+import { mayHoldAnything, storePlaceOf, type StorePlace } from '../store/store.ts';
 
 export const args = {
   bundle: optional(
@@ -61,18 +63,12 @@ export async function run({ bundle }: ArgumentValues<typeof args>, context: Cont
 
 async function* look(context: Context): AsyncGenerator<Check | Names[number], void, void> {
   const { home, env, signal } = context;
-  let settings: ServerSettings;
-  try {
-    settings = await readConfiguration(SETTINGS, { home, env, flags: {} });
-  } catch (error) {
-    yield failedBy('configuration', error, 'correct it, or remove the line');
-    settings = await readConfiguration(SETTINGS, {
-      home: { ...home, configFile: '/dev/null' },
-      env: {},
-      flags: {},
-    });
-  }
+  const wrong: Check[] = [];
+  const onWrong = (error: FilerError): void => void wrong.push(wrongSetting(error));
+  const settings = await readConfiguration(SETTINGS, { home, env, flags: {}, onWrong });
+  yield* wrong;
   let status: StatusDocument | undefined;
+  let isNew = false;
   try {
     await using server = await openServer(context, { settings });
     status = await server.call(contract.status, {});
@@ -81,12 +77,13 @@ async function* look(context: Context): AsyncGenerator<Check | Names[number], vo
     yield { as: 'group', texts: peers.flatMap(({ groups }) => groups) };
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
-    yield failedBy('server', error, '`ip-server start`; the checks below say what else is wrong');
+    isNew = error.code === 'needs-daemon';
+    const more = isNew ? '' : '; the checks below say what else is wrong';
+    yield failedBy('server', error, `\`ip-server start\`${more}`);
   }
   if (status !== undefined) yield checkRunning(status);
-  yield* checkFiles(home, settings, status?.id);
-  const place = await storePlaceOf(home, settings);
-  if (mayHoldAnything(place)) yield await checkDatabase(place);
+  yield* checkFiles(home, settings, status?.id, isNew);
+  yield* checkStored(home, settings);
   yield checkBackup(settings, Date.now());
   yield await checkServerClock();
   if (status === undefined) return;
@@ -96,4 +93,15 @@ async function* look(context: Context): AsyncGenerator<Check | Names[number], vo
   yield checkCertificate(status.certificate, Date.now());
   const alarms = checkAlarms(status);
   if (alarms !== undefined) yield alarms;
+}
+
+async function* checkStored(home: Home, settings: ServerSettings): AsyncGenerator<Check, void, void> {
+  let place: StorePlace;
+  try {
+    place = await storePlaceOf(home, settings);
+  } catch (error) {
+    yield failedBy('database', error, 'name it: `ip-server start --store postgres://USER@HOST/DATABASE`');
+    return;
+  }
+  if (mayHoldAnything(place)) yield await checkDatabase(place);
 }

@@ -13,6 +13,7 @@ import {
   formatAgo,
   formatDuration,
   ok,
+  shellWord,
   skipped,
   warning,
   type Check,
@@ -61,20 +62,27 @@ export function checkRunning(status: StatusDocument): Check {
   );
 }
 
-/** The files of the home, and its disk. */
+/** The files of the home, and its disk. @param isNew whether no server has run there */
 export async function* checkFiles(
   home: Home,
   { keepFree }: Pick<ServerSettings, 'keepFree'>,
   id: string | undefined,
+  isNew: boolean,
 ): AsyncGenerator<Check, void, void> {
-  yield await checkIdentity(home.identityFolder, id);
-  yield checkNetworkKey(home);
+  if (isNew) {
+    const facts = { folder: home.identityFolder };
+    yield failed('identity', 'no network has been made here', '`ip-server start` makes one', facts);
+    yield skipped('network-key', 'there is no network yet');
+  } else {
+    yield await checkIdentity(home.identityFolder, id);
+    yield checkNetworkKey(home);
+  }
   const folder = dirname(home.databaseFile);
   yield await checkDisk({
     check: 'disk',
     folder,
     keepFreeBytes: keepFree,
-    remedy: `make it writable for this user (\`ls -ld ${folder}\`, \`findmnt -T ${folder}\`)`,
+    remedy: `make it writable for this user (\`ls -ld ${shellWord(folder)}\`, \`findmnt -T ${shellWord(folder)}\`)`,
   });
 }
 
@@ -91,7 +99,7 @@ function checkNetworkKey({ networkKeyFile }: Home): Check {
     return warning(
       'network-key',
       `others than this user can read ${networkKeyFile}`,
-      `chmod 600 ${networkKeyFile}`,
+      `chmod 600 ${shellWord(networkKeyFile)}`,
       facts,
     );
   } catch (error) {

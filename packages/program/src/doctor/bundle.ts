@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { arch, cpus, freemem, hostname, platform, release, totalmem, uptime, userInfo } from 'node:os';
+import { dirname } from 'node:path';
 import { FilerError, systemCode, writeFailure } from '@filer/protocol';
 import type { Context } from '../command.ts';
 import { counted } from '../counted.ts';
 import { variable } from '../environment.ts';
-import type { Check } from './check.ts';
+import { CONFIGURATION, type Check } from './check.ts';
 import { Redactor, type Named } from './redactor.ts';
 
 export interface BundleParts {
@@ -21,7 +22,7 @@ const ABOUT = [
   'program, system: versions, memory, processors, how long the machine runs',
   'more: what the command knows beside, if anything',
   'not in it: keys, invites, tokens, passwords, the content of files, messages and reports, and the configuration',
-  'replaced: names of machines, groups, hosts and users, ids, addresses but loopback, and paths of the user',
+  'replaced: names of machines, groups, hosts and users, ids, addresses but loopback, and paths',
 ];
 
 /**
@@ -35,7 +36,9 @@ export async function writeBundle(file: string, parts: BundleParts, context: Con
   const redactor = new Redactor([
     ...parts.named,
     { as: 'host', texts: [hostname()] },
+    { as: 'home', texts: [dirname(context.home.databaseFile), ...context.home.own.homes] },
     { as: 'folder', texts: userTexts(context) },
+    { as: 'path', texts: parts.checks.flatMap(({ facts }) => Object.values(facts).filter(isPath)) },
     { as: 'user', texts: userNames() },
   ]);
   const bundle = {
@@ -51,7 +54,7 @@ export async function writeBundle(file: string, parts: BundleParts, context: Con
       freeMemoryBytes: freemem(),
       uptimeMs: Math.round(uptime() * 1_000),
     },
-    checks: redactor.value(parts.checks),
+    checks: parts.checks.map((check) => redacted(check, redactor)),
     more: redactor.value(parts.more ?? {}),
   };
   try {
@@ -65,6 +68,19 @@ export async function writeBundle(file: string, parts: BundleParts, context: Con
   output.words(
     `Wrote ${file}: the checks, versions, and what the system is; replaced in it: ${replaced === '' ? 'nothing' : replaced}. No keys, invites, tokens or contents. Read it before you show it.`,
   );
+}
+
+/** The name and the state of a check are ours, whatever machines are called. */
+function redacted(check: Check, redactor: Redactor): unknown {
+  // What is wrong in a configuration is quoted: it may be a password at the wrong place.
+  const summary =
+    check.check === CONFIGURATION ? check.summary.replace(/"(?:[^"\\]|\\.)*"/g, '"[value]"') : check.summary;
+  const [remedy, facts] = [redactor.value(check.remedy), redactor.value(check.facts)];
+  return { check: check.check, state: check.state, summary: redactor.text(summary), remedy, facts };
+}
+
+function isPath(fact: unknown): fact is string {
+  return typeof fact === 'string' && fact.length > 1 && fact.startsWith('/');
 }
 
 function userTexts({ env }: Context): string[] {

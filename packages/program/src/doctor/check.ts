@@ -39,6 +39,14 @@ export function failedBy(check: string, error: unknown, remedy: string): Check {
   return failed(check, messageOf(error), remedy, { code: error.code });
 }
 
+/** The name of the check of the settings. */
+export const CONFIGURATION = 'configuration';
+
+/** A setting that is wrong: the program does not start with it. */
+export function wrongSetting(error: FilerError): Check {
+  return failedBy(CONFIGURATION, error, 'correct it, or remove the line');
+}
+
 /** Exit codes of `doctor`, by the contract of the commands. */
 const FAILED_EXIT_CODE = 1;
 const NOT_JOINED_EXIT_CODE = 3;

@@ -10,8 +10,12 @@ export interface Named {
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]+-----[^]*?(?:-----END [A-Z ]+-----|$)/g, '[secret]'],
   [/filer:\/\/\S+/g, '[invite]'],
-  [/(?<=\/\/)[^/\s:@]+:[^/\s@]+(?=@)/g, '[secret]'],
 ];
+
+/** Who, where, and what behind it: the first and the last may be secrets. A password may hold any character. */
+const URL_PARTS =
+  /(?<=\b[a-z][a-z0-9+.-]*:\/\/)(\S+@)?(\[[^\]\s]*\]|[^\s'"`:/?#[\],;]+)?(:[0-9]+)?([/?#][^\s'"`]*)?/g;
+const URL_END = /[:;,.)]+$/;
 
 /** What could be a key or a token, whatever it is. */
 const LONG = /(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{40,}(?![A-Za-z0-9_-])/g;
@@ -26,8 +30,21 @@ const ADDRESS = new RegExp(
   String.raw`(?<![\w.:])(?:${IPV6}:${IPV4}|${IPV6}(?![\w:.])|${IPV4}(?!\.?[0-9]))`,
   'g',
 );
-const HOST_AND_PORT =
-  /(?<![\w.-])(?:[a-zA-Z0-9_](?:[a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)+[a-zA-Z][a-zA-Z0-9-]*(?=:[0-9]{1,5}\b)/g;
+const HOST_AND_PORT = /(?<![\w.:/-])[a-zA-Z_][\w.-]*(?=:[0-9]{2,5}\b)/g;
+const HOST = /(?<![\w.-])(?:[a-zA-Z0-9_](?:[\w-]*[a-zA-Z0-9_])?\.)+([a-zA-Z]{2,})(?![\w-]|\.\w)/g;
+const NOT_FOUND = /(?<=\b(?:ENOTFOUND|EAI_AGAIN) )[\w.-]+/g;
+
+/** Names of files that look like hosts. */
+const EXTENSIONS = new Set(['conf', 'db', 'js', 'json', 'log', 'md', 'pem', 'service', 'sock', 'toml', 'ts']);
+
+const QUOTED_PATH = /(?<=(['"`]))\/[^'"`\n]+(?=\1)/g;
+const PATH = /(?<![\w.:/~\]-])\/[^\s'"`,;()]*[^\s'"`,;:.()]/g;
+
+/** Behind a folder that is known. */
+const BELOW = String.raw`(\/[^\s'"\`,;:()]*)?`;
+
+/** Folders of the system, the same on each machine. */
+const SYSTEM_PATH = /^\/(?:proc|sys|dev)\//;
 
 /** Words that name no one. */
 const PUBLIC = new Set(['127.0.0.1', '::1', '::', '0.0.0.0', 'localhost']);
@@ -39,6 +56,8 @@ const PUBLIC = new Set(['127.0.0.1', '::1', '::', '0.0.0.0', 'localhost']);
 export class Redactor {
   readonly #known: readonly (readonly [text: string, as: string])[];
   readonly #words = new Map<string, string>();
+  /** Words that stand for something. */
+  readonly #given = new Set<string>();
   readonly #counts = new Map<string, number>();
 
   constructor(named: readonly Named[]) {
@@ -56,15 +75,28 @@ export class Redactor {
   text(text: string): string {
     let redacted = text;
     for (const [pattern, word] of SECRETS) redacted = redacted.replace(pattern, word);
+    redacted = redacted.replace(URL_PARTS, (...[, ...parts]: [string, ...(string | undefined)[]]) =>
+      this.#url(parts),
+    );
     redacted = redacted.replace(ID, (id) => this.#word('id', id.slice(0, SHOWN_ID))).replace(LONG, '[long]');
     for (const [known, as] of this.#known) {
       if (!redacted.includes(known)) continue;
-      redacted = redacted.replace(whole(known), () => this.#word(as, known));
+      redacted = redacted.replace(
+        whole(known),
+        (_, below: unknown) => this.#word(as, known) + (typeof below === 'string' ? pathWord(below) : ''),
+      );
     }
-    redacted = redacted.replace(HOST_AND_PORT, (host) => this.#word('host', host));
-    return redacted.replace(ADDRESS, (address) =>
-      isIP(address) === 0 || PUBLIC.has(address) ? address : this.#word('address', address),
+    for (const pattern of [QUOTED_PATH, PATH])
+      redacted = redacted.replace(pattern, (path) =>
+        SYSTEM_PATH.test(path) ? path : this.#word('path', path),
+      );
+    redacted = redacted.replace(ADDRESS, (address) => this.#address(address));
+    redacted = redacted.replace(HOST, (host, last: string) =>
+      EXTENSIONS.has(last) ? host : this.#host(host),
     );
+    for (const pattern of [HOST_AND_PORT, NOT_FOUND])
+      redacted = redacted.replace(pattern, (host) => this.#host(host));
+    return redacted;
   }
 
   /** The same for all texts of a JSON value. Its keys are ours. */
@@ -75,6 +107,23 @@ export class Redactor {
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, this.value(each)]));
   }
 
+  /** Beside its scheme, which stands before it. */
+  #url([user, host = '', port = '', behind = '']: readonly (string | undefined)[]): string {
+    const bare = host.replace(/^\[|\]$/g, '');
+    const [open, close] = bare === host ? ['', ''] : ['[', ']'];
+    const where = isIP(bare) === 0 ? this.#host(bare) : this.#address(bare);
+    const [end = ''] = URL_END.exec(behind) ?? [];
+    return `${user === undefined ? '' : '[secret]@'}${open}${where}${close}${port}${pathWord(behind.slice(0, behind.length - end.length))}${end}`;
+  }
+
+  #host(host: string): string {
+    return host === '' || PUBLIC.has(host) || this.#given.has(host) ? host : this.#word('host', host);
+  }
+
+  #address(address: string): string {
+    return isIP(address) === 0 || PUBLIC.has(address) ? address : this.#word('address', address);
+  }
+
   #word(as: string, text: string): string {
     const key = `${as} ${text}`;
     const known = this.#words.get(key);
@@ -83,12 +132,18 @@ export class Redactor {
     this.#counts.set(as, count);
     const word = `${as}-${count}`;
     this.#words.set(key, word);
+    this.#given.add(word);
     return word;
   }
 }
 
-/** A text where it is not a part of a longer word. */
+/** A text where it is not a part of a longer word; of a folder, with what is below it. */
 function whole(text: string): RegExp {
   const escaped = text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
-  return new RegExp(`(?<![A-Za-z0-9])${escaped}(?![A-Za-z0-9])`, 'g');
+  return new RegExp(`(?<![A-Za-z0-9])${escaped}(?![A-Za-z0-9])${text.startsWith('/') ? BELOW : ''}`, 'g');
+}
+
+/** For a path below something that is named. */
+function pathWord(path: string | undefined): string {
+  return path === undefined || path === '' || path === '/' ? (path ?? '') : '/[path]';
 }

@@ -7,16 +7,18 @@ import {
   showCheck,
   textKind,
   verdictWords,
+  wrongSetting,
   writeBundle,
   type ArgumentValues,
   type Check,
   type Context,
   type DaemonClient,
+  type TypesOf,
 } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { openDaemon } from '../../api/daemon-client.ts';
 import { checkHome } from '../../doctor/home-checks.ts';
-import { clientSettings } from '../../settings.ts';
+import { clientSettings, type ClientSettings } from '../../settings.ts';
 import { PEER, timeoutMs } from '../arguments.ts';
 
 export const args = {
@@ -65,11 +67,13 @@ async function look(
   context: Context,
   show: (check: Check) => void,
 ): Promise<Found> {
+  const { settings, wrong } = await readSettings(context);
+  wrong.forEach(show);
   let daemon: DaemonClient;
   try {
     daemon = await openDaemon(context, timeoutMs ?? SILENT_MS, true);
   } catch (error) {
-    return await lookHere(context, show, error, 'store');
+    return await lookHere(context, settings, [...wrong], show, error, 'store');
   }
   try {
     await using _ = daemon;
@@ -81,26 +85,41 @@ async function look(
     const versions = versionCheck(version, context);
     if (versions !== undefined) show(versions);
     const known = await knownOf(daemon, context.signal);
-    return { checks: versions === undefined ? checks : [...checks, versions], version, ...known };
+    return {
+      checks: [...wrong, ...checks, ...(versions === undefined ? [] : [versions])],
+      version,
+      ...known,
+    };
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof FilerError) || !HANGS.has(error.code)) throw error;
-    return await lookHere(context, show, error, 'daemon');
+    return await lookHere(context, settings, [...wrong], show, error, 'daemon');
   }
 }
 
 /** A daemon that does not answer, or answers in another way. */
 const HANGS: ReadonlySet<string> = new Set(['connection-closed', 'connection-silent', 'unsupported']);
 
-/** What can be seen while the home cannot be opened, or its daemon does not answer. */
+/** The settings as a daemon has them that starts now: one that runs may have older ones. */
+async function readSettings({
+  home,
+  env,
+}: Context): Promise<{ readonly settings: ClientSettings; readonly wrong: readonly Check[] }> {
+  const wrong: Check[] = [];
+  const onWrong = (error: FilerError): void => void wrong.push(wrongSetting(error));
+  const settings = await readConfiguration(clientSettings, { home, env, flags: {}, onWrong });
+  return { settings, wrong };
+}
+
+/** What can be seen while the home cannot be opened, or its daemon does not answer. @param checks those that are shown */
 async function lookHere(
-  context: Context,
+  { home }: Context,
+  settings: ClientSettings,
+  checks: Check[],
   show: (check: Check) => void,
   error: unknown,
   what: 'store' | 'daemon',
 ): Promise<Found> {
-  const { home, env } = context;
-  const checks: Check[] = [];
   const take = (check: Check): void => {
     checks.push(check);
     show(check);
@@ -109,12 +128,6 @@ async function lookHere(
   // That it has not joined, the check of the identity says.
   if (error.code !== 'not-joined')
     take(failedBy(what, error, what === 'store' ? STORE_REMEDY : DAEMON_REMEDY));
-  const settings = await readConfiguration(clientSettings, { home, env, flags: {} }).catch(
-    (invalid: unknown) => {
-      take(failedBy('configuration', invalid, 'correct it, or remove the line'));
-      return undefined;
-    },
-  );
   for await (const check of checkHome(home, settings, 0)) take(check);
   return { checks, version: undefined, names: [], numbers: {} };
 }
@@ -134,28 +147,21 @@ function versionCheck(running: string, { version }: Context): Check | undefined 
   };
 }
 
-/** What is to be replaced in a file that others see, and numbers that help them. */
+/** What is to be replaced in a file that others see, and numbers that help them: as far as the home still tells. */
 async function knownOf(daemon: DaemonClient, signal: AbortSignal): Promise<Pick<Found, 'names' | 'numbers'>> {
-  const status = await daemon.call(contract.status, {}, { signal });
-  const { watches } = await daemon.call(contract.watchList, {}, { signal });
-  const peers = await peersOf(daemon, signal);
-  const { running, ended, spool, spoolRefused, schedules, offers, jobs, connections } = status;
+  const status = await told(daemon.call(contract.status, {}, { signal }));
+  const watches = (await told(daemon.call(contract.watchList, {}, { signal })))?.watches ?? [];
+  const asked = daemon.call(contract.peers, { all: true, timeoutMs: NAMES_MS }, { signal });
+  const peers = (await told(asked))?.peers ?? [];
   return {
     names: [
-      { as: 'machine', texts: [status.name, ...peers.map(({ name }) => name)] },
-      { as: 'group', texts: [...status.groups, ...peers.flatMap(({ groups }) => groups)] },
+      { as: 'machine', texts: peers.map(({ name }) => name) },
+      { as: 'group', texts: peers.flatMap(({ groups }) => groups) },
       { as: 'watch', texts: watches.flatMap(({ name, folder }) => [folder, name]) },
-      { as: 'inbox', texts: [status.inbox] },
+      ...(status === undefined ? [] : namesIn(status)),
     ],
     numbers: {
-      running,
-      ended,
-      spool,
-      spoolRefused,
-      schedules,
-      offers,
-      jobs,
-      connections,
+      ...(status === undefined ? {} : numbersIn(status)),
       watches: watches.length,
       peers: peers.length,
       peersOnline: peers.filter(({ online }) => online).length,
@@ -163,14 +169,27 @@ async function knownOf(daemon: DaemonClient, signal: AbortSignal): Promise<Pick<
   };
 }
 
-async function peersOf(
-  daemon: DaemonClient,
-  signal: AbortSignal,
-): Promise<readonly { name: string; groups: readonly string[]; online: boolean }[]> {
+type Status = TypesOf<typeof contract.status>['result'];
+
+function namesIn({ name, groups, inbox }: Status): Found['names'] {
+  return [
+    { as: 'machine', texts: [name] },
+    { as: 'group', texts: groups },
+    { as: 'inbox', texts: [inbox] },
+  ];
+}
+
+function numbersIn(status: Status): Found['numbers'] {
+  const { running, ended, spool, spoolRefused, schedules, offers, jobs, connections } = status;
+  return { running, ended, spool, spoolRefused, schedules, offers, jobs, connections };
+}
+
+/** @returns undefined where it cannot be told: the machine was removed, or a setting is wrong */
+async function told<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
-    return (await daemon.call(contract.peers, { all: true, timeoutMs: NAMES_MS }, { signal })).peers;
+    return await asked;
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
-    return []; // it was removed
+    return undefined;
   }
 }

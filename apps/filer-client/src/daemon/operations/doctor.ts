@@ -1,9 +1,8 @@
-import { counted, failed, failedBy, ok, skipped, type Check } from '@filer/program';
+import { counted, failed, ok, skipped, type Check } from '@filer/program';
 import type { doctorMethods } from '../../api/contract/doctor.ts';
 import { checkHome, checkMembership, checkSpool, checkWatches } from '../../doctor/home-checks.ts';
 import { checkPeer } from '../../doctor/peer-checks.ts';
 import { checkClock, checkNat, checkReachable, checkServer } from '../../doctor/server-checks.ts';
-import type { ClientSettings } from '../../settings.ts';
 import { watchDocument } from '../../watch/watch-document.ts';
 import type { OperationContext, OperationOf } from '../operation-context.ts';
 import { Deadline } from './deadline.ts';
@@ -36,9 +35,9 @@ async function* allChecks(context: OperationContext, signal: AbortSignal): Async
   const { member, access, daemon } = context;
   const watches = member.watches.all();
   yield checkMembership(member);
-  const settings = await settingsOr(daemon);
-  if ('check' in settings) yield settings;
-  yield* checkHome(member.home, 'check' in settings ? undefined : settings, watches.length);
+  // What is wrong in them, the command says.
+  const settings = await daemon.settings(() => undefined);
+  yield* checkHome(member.home, settings, watches.length);
   yield checkDaemon(context);
   const { check, server, probed } = await checkServer(member, access, signal);
   yield check;
@@ -53,14 +52,6 @@ async function* allChecks(context: OperationContext, signal: AbortSignal): Async
   const shown = watches.map((watch) => watchDocument(member, watch, daemon.watches.standing(watch.id)));
   const watched = checkWatches(shown, daemon.isRunning);
   if (watched !== undefined) yield watched;
-}
-
-async function settingsOr(daemon: OperationContext['daemon']): Promise<ClientSettings | Check> {
-  try {
-    return await daemon.settings();
-  } catch (error) {
-    return failedBy('configuration', error, 'correct it, or remove the line');
-  }
 }
 
 function checkDaemon({ daemon, software }: OperationContext): Check {
