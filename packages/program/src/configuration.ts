@@ -24,7 +24,7 @@ export interface ConfigurationSources<S extends Settings> {
   readonly env: Environment;
   /** The values of the options that `settingArguments` declared; undefined is not given. */
   readonly flags: { readonly [K in keyof S]?: SettingValues<S>[K] | undefined };
-  /** Told of each wrong value, in whose place the default counts, and of a file that cannot be read. @default the first is thrown */
+  /** Gets each wrong value, for which the default then counts, and a file that cannot be read. @default the first is thrown */
   readonly onWrong?: ((error: FilerError) => void) | undefined;
 }
 

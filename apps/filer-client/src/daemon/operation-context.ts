@@ -51,7 +51,7 @@ export interface DaemonPart {
   requireRunning(words?: string): void;
   /** `host:port` as bound; null where nothing listens. */
   readonly listen: string | null;
-  /** What this machine is set to. @param onWrong told of what is wrong, in place of the throw @throws FilerError `configuration-invalid` */
+  /** What this machine is set to. @param onWrong gets what is wrong, which is then not thrown @throws FilerError `configuration-invalid` */
   settings(onWrong?: (error: FilerError) => void): Promise<ClientSettings>;
   /** Where files go that come; absolute. */
   inboxFolder(): Promise<string>;

@@ -107,7 +107,7 @@ export class Relay {
     return tokens;
   }
 
-  /** Ends what is relayed for a machine, whoever asked for it: it is no member any longer. */
+  /** Ends what is relayed for a machine, at the request of either side: it is not a member now. */
   end(machine: string): void {
     for (const pair of this.#pairs) if (pair.machines.includes(machine)) pair.end();
   }

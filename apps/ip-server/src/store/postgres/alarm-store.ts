@@ -66,7 +66,7 @@ const NEXT = `
     SELECT min(number) FROM alarm_deliveries JOIN alarms ON alarm = number
     WHERE channel = $1 AND state = 'waiting' GROUP BY peer, schedule)
   ORDER BY number LIMIT $2`;
-// Another server may have told of it while this one stood still: that it failed here is no news then.
+// Another server may have delivered it while this one stood still: then a failure here says nothing new.
 const TRIED = `
   UPDATE alarm_deliveries SET tries = tries + 1, problem = $3 WHERE alarm = $1 AND channel = $2 AND state = 'waiting'`;
 const DONE = `
