@@ -1,4 +1,5 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import { resolveHome } from '@filer/program';
@@ -18,9 +19,10 @@ const clients = new Map<string, ClientHere>();
 let build: string;
 let tests = 0;
 
-/** A program that says what it was told, and fails where there is a file `fail`. */
+/** A program that says what it was told, waits for a line of a pipe `hold` where there is one, and fails where there is a file `fail`. */
 const HOOK = `#!/bin/sh
 echo "$FILER_STEP of $FILER_FILES files for $FILER_FROM"
+test ! -p "$FILER_HOME/hold" || read -r _ <"$FILER_HOME/hold"
 test ! -e "$FILER_HOME/fail"
 `;
 
@@ -87,6 +89,32 @@ test('each machine runs its program for a release and for a rollback, and the hi
   expect((await anna.run('history', job)).stdout).toMatch(
     /bob +released .*exit 0 +release of 1 files for anna\nbob +rolled-back .*exit 0 +rollback of 1 files for anna/,
   );
+});
+
+test('a rollback that comes while the program of the release runs has its own run after that', async () => {
+  const job = await stage();
+  const hold = join(network.home('bob'), 'hold');
+  execFileSync('mkfifo', [hold]);
+  const release = anna.run('release', job, '--to', 'bob');
+  await until(
+    async () => (await stagesOf(job))['bob'],
+    (bob) => bob?.['state'] === 'released',
+  );
+  const rollback = anna.ask('rollback', job, '--to', 'bob');
+  await until(
+    () => textAt('bob'),
+    (text) => text === undefined,
+  );
+  const pipe = await open(hold, 'w'); // the program of the release reads it
+  await rm(hold);
+
+  await pipe.write('go\n');
+  await pipe.close();
+
+  expect((await release).code).not.toBe(0);
+  expect(await rollback).toMatchObject({ ok: true });
+  const hook = { state: 'done', exitCode: 0, line: 'rollback of 1 files for anna' };
+  expect((await stagesOf(job))['bob']).toMatchObject({ state: 'rolled-back', hook });
 });
 
 test('a wave in which a program fails stops the release: later machines stay as they were', async () => {

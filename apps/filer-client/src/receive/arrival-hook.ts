@@ -59,29 +59,42 @@ export class ArrivalHook {
 
   /** Never rejects: a hook that fails takes nothing back. */
   async #runAll(): Promise<void> {
-    const { arrivals, stages, log } = this.#options;
+    const { log } = this.#options;
     try {
-      // A sender waits for these before it releases anything anywhere else.
-      for (let stage = stages.nextHook(); stage !== undefined; stage = stages.nextHook()) {
-        const hook = await this.#runForStage(stage);
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        this.#turns.set(next.from, ++this.#runs);
+        const note = await next.run();
         if (this.#closing.signal.aborted) return;
-        stages.hookEnded(stage.id, hook);
-      }
-      const next = (): Arrival | undefined => arrivals.nextUntold((from) => this.#turns.get(from) ?? 0);
-      for (let arrival = next(); arrival !== undefined; arrival = next()) {
-        this.#turns.set(arrival.from, ++this.#runs);
-        await this.#run(arrival);
-        if (this.#closing.signal.aborted) return;
-        arrivals.told(arrival);
-        if (stages.nextHook() !== undefined) return await this.#runAll();
+        note();
       }
     } catch (error) {
       log.error('on-received could not be run', { error });
     }
   }
 
-  async #run(arrival: Arrival): Promise<void> {
-    await this.#runFor(arrival, {}, this.#options.arrivals.filesOf(arrival));
+  /** By turns of the senders: one that releases and rolls back without an end holds no other up either. */
+  #next(): { readonly from: string; readonly run: () => Promise<() => void> } | undefined {
+    const { arrivals, stages } = this.#options;
+    const turnOf = (sender: string): number => this.#turns.get(sender) ?? 0;
+    const stage = stages.nextHook(turnOf);
+    const arrival = arrivals.nextUntold(turnOf);
+    // Of equal turns the stage's: its sender waits for it before it releases anything anywhere else.
+    if (stage !== undefined && (arrival === undefined || turnOf(stage.sender) <= turnOf(arrival.from)))
+      return {
+        from: stage.sender,
+        run: async () => {
+          const hook = await this.#runForStage(stage);
+          return () => stages.hookEnded(stage, hook);
+        },
+      };
+    if (arrival === undefined) return undefined;
+    return {
+      from: arrival.from,
+      run: async () => {
+        await this.#runFor(arrival, {}, arrivals.filesOf(arrival));
+        return () => arrivals.told(arrival);
+      },
+    };
   }
 
   /** @returns how it went, as its sender is told */

@@ -1,5 +1,5 @@
 import type { StageHook, StageWord } from '@filer/protocol';
-import { type Database, type Statements } from '@filer/program';
+import { integerIn, textIn, type Database, type Statements } from '@filer/program';
 import { StageFiles } from './stage-files.ts';
 import { readStage, type Journal, type KeptStage, type KeptStageState, type NewStage } from './stage-rows.ts';
 
@@ -157,9 +157,12 @@ export class StageStore {
     });
   }
 
-  /** How its program ended. */
-  hookEnded(id: number, hook: StageHook): void {
-    this.#database.prepare('UPDATE stages SET hook = ? WHERE id = ?').run(JSON.stringify(hook), id);
+  /** How its program ended, unless the stage was released or rolled back since: then that has a run of its own. */
+  hookEnded({ id, word }: Pick<KeptStage, 'id' | 'word'>, hook: StageHook): void {
+    this.#database.transaction(() => {
+      if (this.byId(id)?.word?.signature !== word?.signature) return;
+      this.#database.prepare('UPDATE stages SET hook = ? WHERE id = ?').run(JSON.stringify(hook), id);
+    });
   }
 
   /** Programs that have not come to their end never will. */
@@ -171,14 +174,19 @@ export class StageStore {
       .run(JSON.stringify(as));
   }
 
-  /** One whose program has not come to its end. */
-  nextHook(): KeptStage | undefined {
-    const row = this.#database
+  /**
+   * One whose program has not come to its end: of the sender whose last turn is longest ago.
+   *
+   * @param turnOf when a sender had its turn last, counted up; 0 for never
+   */
+  nextHook(turnOf: (sender: string) => number): KeptStage | undefined {
+    const [row] = this.#database
       .prepare(
-        "SELECT * FROM stages WHERE hook IS NOT NULL AND json_extract(hook, '$.state') = 'running' ORDER BY changed_at LIMIT 1",
+        "SELECT id, sender FROM stages WHERE hook IS NOT NULL AND json_extract(hook, '$.state') = 'running' ORDER BY changed_at",
       )
-      .get();
-    return row === undefined ? undefined : readStage(row);
+      .all()
+      .toSorted((a, b) => turnOf(textIn(a, 'sender')) - turnOf(textIn(b, 'sender')));
+    return row === undefined ? undefined : this.byId(integerIn(row, 'id'));
   }
 
   #end(id: number, state: KeptStageState, { word, hook, now }: SwitchEnd): void {

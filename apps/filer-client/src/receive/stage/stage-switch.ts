@@ -189,10 +189,10 @@ export class StageSwitch {
   }
 
   /** A program that failed runs once more where its sender asks for the same again. */
-  #runAgain({ id, hook }: KeptStage): void {
+  #runAgain(stage: KeptStage): void {
     const { member, settings, onHook } = this.#options;
-    if (hook?.state !== 'failed' || settings.onReceived === undefined) return;
-    member.stages.hookEnded(id, RUNNING);
+    if (stage.hook?.state !== 'failed' || settings.onReceived === undefined) return;
+    member.stages.hookEnded(stage, RUNNING);
     onHook();
   }
 
