@@ -29,10 +29,18 @@ const programs = {
 };
 type Program = keyof typeof programs;
 
-const { values: options, positionals } = parseArgs({
-  options: { keep: { type: 'boolean', default: false } },
-  allowPositionals: true,
-});
+const { values: options, positionals } = readOptions();
+
+function readOptions(): { values: { keep: boolean }; positionals: string[] } {
+  try {
+    return parseArgs({ options: { keep: { type: 'boolean', default: false } }, allowPositionals: true });
+  } catch (error) {
+    console.error(
+      `${error instanceof Error ? error.message : String(error)}\nUsage: npm run demo -- [FILE] [--keep]`,
+    );
+    process.exit(2);
+  }
+}
 
 const daemons: ChildProcess[] = [];
 

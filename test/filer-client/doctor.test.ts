@@ -207,6 +207,7 @@ test('a bundle has what was found, and no secret and no name of this network', a
   const file = join(await freshFolder(), 'bundle.json');
   const { document } = await doctor(alice.home, '--bundle', file);
   const again = await runHere('filer-client', alice.home, ['doctor', '--bundle', file]);
+  expect(again.stdout).toBe(''); // refused before it looks
   const bundle = await readFile(file, 'utf8');
   const key = await readFile(join(alice.home, 'key.pem'), 'utf8');
   const membership = JSON.parse(await readFile(join(alice.home, 'membership.json'), 'utf8')) as unknown;

@@ -22,7 +22,7 @@ export {
   type ProgramRun,
 } from './run-program.ts';
 export { removeProtoAccess } from './proto-access.ts';
-export { writeBundle } from './doctor/bundle.ts';
+export { requireNewFile, writeBundle } from './doctor/bundle.ts';
 export {
   checkDocument,
   doctorExitCode,

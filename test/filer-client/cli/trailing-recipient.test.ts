@@ -44,6 +44,8 @@ test.each([
   [[], '<paths..> is missing'],
   [['bob:'], 'say what to send'],
   [['x', 'bob,:'], '--to takes'],
+  [['x', 'bob:,carol:'], 'send FILE bob,carol:'],
+  [['x', 'bob:,carol,@lab'], 'send FILE bob,carol,@lab:'],
   [['x', 'bob:/etc'], '"bob:/etc"'],
   [['x', 'bob:~/a'], '"bob:~/a"'],
 ])('send %j is a usage error: %s', async (argv, words) => {

@@ -23,7 +23,7 @@ import { ReachedHere } from '../network/reached-here.ts';
 import { RecordPublisher } from '../network/record-publisher.ts';
 import { standingLimit } from '../network/standing-limits.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
-import { PassingOn } from '../receive/passing-on.ts';
+import { PassingOn } from '../jobs/passing-on.ts';
 import { TransferIntake } from '../receive/intake.ts';
 import { runningTransfers } from '../jobs/running-transfers.ts';
 import { measureHeartbeat } from '../reports/heartbeat.ts';

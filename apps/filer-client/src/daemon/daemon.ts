@@ -13,7 +13,7 @@ import type { PeerSessions } from '../network/peer-sessions.ts';
 import type { ServerLink } from '../network/server-link.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
 import type { TransferIntake } from '../receive/intake.ts';
-import type { PassingOn } from '../receive/passing-on.ts';
+import type { PassingOn } from '../jobs/passing-on.ts';
 import type { Scheduler } from '../reports/scheduler.ts';
 import type { DropOutcome, DropRequest, Upload } from '../send/drop-request.ts';
 import type { Drops } from '../send/drops.ts';

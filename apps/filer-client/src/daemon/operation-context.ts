@@ -5,7 +5,7 @@ import type { GetParams } from '../api/contract/get.ts';
 import type { ConnectionLine } from '../api/contract/peers.ts';
 import type { IncomingTransfer, ServingDocument } from '../api/contract/transfers.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
-import type { PassingOn } from '../receive/passing-on.ts';
+import type { PassingOn } from '../jobs/passing-on.ts';
 import type { GetJob } from '../get/get-job.ts';
 import type { DropOutcome, Upload } from '../send/drop-request.ts';
 import type { Rollouts } from '../send/rollouts.ts';

@@ -12,7 +12,7 @@ import {
 } from '@filer/protocol';
 import { dialBack } from '../network/dial-back.ts';
 import type { Outreach } from '../network/outreach.ts';
-import type { PassingOn } from '../receive/passing-on.ts';
+import type { PassingOn } from '../jobs/passing-on.ts';
 import type { TransferIntake } from '../receive/intake.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
 

@@ -26,7 +26,7 @@ import type { KnownPeer } from '../store/directory-store.ts';
 import type { Destination } from './destination.ts';
 import type { GetDone, GetEvent } from '../api/contract/get.ts';
 import type { FetchingDocument } from '../api/contract/transfers.ts';
-import type { PassingOn } from '../receive/passing-on.ts';
+import type { PassingOn } from '../jobs/passing-on.ts';
 import { lockDestination } from './get-lock.ts';
 import { presentHere } from './present-here.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';

@@ -27,7 +27,7 @@ import { AskedOffers } from './asked-offers.ts';
 import { foreseenRefusals } from './foreseen-refusals.ts';
 import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
-import type { PassingOn } from './passing-on.ts';
+import type { PassingOn } from '../jobs/passing-on.ts';
 import { OfferRules } from './offer-rules.ts';
 import { StageSwitch } from './stage/stage-switch.ts';
 import { StageUpkeep } from './stage/stage-upkeep.ts';

@@ -23,7 +23,7 @@ import { LiveProgress } from '../jobs/live-progress.ts';
 import type { Progress, SendEvent } from '../api/contract/send.ts';
 import { nameThere, shownPath, waysOf, type SendRequest } from '../jobs/send-request.ts';
 import { Mirrored, MIRRORS } from './mirrored.ts';
-import { subnetOf } from './subnet.ts';
+import { subnetOf } from '../jobs/subnet.ts';
 import { isStaged, STAGES } from './staged.ts';
 import { requireWhole } from './spool-folder.ts';
 import { verifiedBefore } from './verified-before.ts';

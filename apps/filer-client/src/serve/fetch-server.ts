@@ -25,7 +25,7 @@ import type { ServingDocument } from '../api/contract/transfers.ts';
 import { movedOn } from '../jobs/over-best-path.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
 import { forgetOldPulls, PullRecord } from '../jobs/pull-record.ts';
-import { subnetOf } from '../send/subnet.ts';
+import { subnetOf } from '../jobs/subnet.ts';
 import { openShared } from './shared.ts';
 import { SenderRetention } from '../store/retention.ts';
 

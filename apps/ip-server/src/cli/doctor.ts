@@ -4,6 +4,7 @@ import {
   failedBy,
   optional,
   readConfiguration,
+  requireNewFile,
   showCheck,
   textKind,
   verdictWords,
@@ -45,6 +46,7 @@ type Names = readonly { readonly as: string; readonly texts: readonly string[] }
 
 export async function run({ bundle }: ArgumentValues<typeof args>, context: Context): Promise<number> {
   const { output, version } = context;
+  if (bundle !== undefined) requireNewFile(bundle);
   const checks: Check[] = [];
   const names: { readonly as: string; readonly texts: readonly string[] }[] = [];
   for await (const found of look(context)) {

@@ -60,7 +60,7 @@ export async function hasSeveral(servers: ServerStore, registry: Registry, serve
 }
 
 /** Whether the network key has once listed a server that a list does not name. @throws FilerError of the store */
-export async function wasRemoved(
+async function wasRemoved(
   list: ServerList,
   registry: Pick<Registry, 'serverRecord'>,
   server: string,

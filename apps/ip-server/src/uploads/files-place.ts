@@ -77,7 +77,7 @@ export class Files {
     if (servers === undefined) {
       if (files === undefined || files === IN_HOMES) return inHome();
       throw invalid(
-        `--files ${files} is for servers that share a PostgreSQL database, and this one keeps its store in its home`,
+        `--files ${files} is for servers that share a PostgreSQL database, and this one keeps its store in its home: add --store postgres://…, or leave out --files`,
       );
     }
     const known = await registry.filesFolder();

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { arch, cpus, freemem, hostname, platform, release, totalmem, uptime, userInfo } from 'node:os';
 import { dirname } from 'node:path';
@@ -24,6 +25,15 @@ const ABOUT = [
   'not in it: keys, invites, tokens, passwords, the content of files, messages and reports, and the configuration',
   'replaced: names of machines, groups, hosts and users, ids, addresses but loopback, and paths',
 ];
+
+/** Asked before the checks, which take their time. @throws FilerError `refused` */
+export function requireNewFile(file: string): void {
+  if (existsSync(file)) throw isThere(file);
+}
+
+function isThere(file: string): FilerError {
+  return new FilerError('refused', `${file} is there already: name a new file for --bundle`);
+}
 
 /**
  * Writes what is needed to understand a fault into a file that can be shown to others.
@@ -60,8 +70,7 @@ export async function writeBundle(file: string, parts: BundleParts, context: Con
   try {
     await writeFile(file, `${JSON.stringify(bundle, undefined, 2)}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if (systemCode(error) === 'EEXIST')
-      throw new FilerError('refused', `${file} is there already: name a new file for --bundle`);
+    if (systemCode(error) === 'EEXIST') throw isThere(file);
     throw writeFailure(`cannot write ${file}`, file, error);
   }
   const replaced = [...redactor.counts].map(([as, count]) => counted(count, as)).join(', ');

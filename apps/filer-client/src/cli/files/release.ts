@@ -90,9 +90,13 @@ interface Asked {
 async function follow({ to, waves, ...asked }: Asked, context: Context): Promise<number> {
   const { output } = context;
   const params = { ...asked, ...(to.length === 0 ? {} : { to: [...to] }), waves: [...waves] };
+  const said = new Map<string, string>();
   const done = await call(context, contract.rollout, params, (told) => {
     output.json(told);
-    if (!output.jsonMode) output.words(`${told.name}  ${printable(stageInWords(told))}`);
+    // Some of what changes is in the document alone.
+    const words = printable(stageInWords(told));
+    if (!output.jsonMode && said.get(told.name) !== words) output.words(`${told.name}  ${words}`);
+    said.set(told.name, words);
   });
   output.json(done);
   if (!output.jsonMode) show(done, context);

@@ -18,6 +18,9 @@ export function withTrailingRecipient(given: GivenArguments): GivenArguments {
       '--to is missing, it takes a name, an id, @group or @all; or end with the recipient and a colon: send FILE bob:',
     );
   const [to, folder] = recipient;
+  const several = recipientsIn(last);
+  if (several !== undefined)
+    throw usage(`recipients stand together before one colon: send FILE ${several.join(',')}:`);
   if (texts.length === 1) throw usage(`say what to send: send FILE ${last}`);
   const expanded = new Map(given)
     .set('paths', { label, texts: texts.slice(0, -1) })
@@ -44,6 +47,13 @@ function recipientIn(text: string): [string, string] | undefined {
   if (/^[/~]/.test(folder))
     throw usage(`${JSON.stringify(text)}: the folder is one below what the recipient receives: ${to}:photos`);
   return [to, folder.replace(/\/+$/, '')];
+}
+
+/** `bob:,carol:`, which would be a folder `,carol:` of bob. */
+function recipientsIn(text: string): string[] | undefined {
+  return /^[^/:,]+:(?:,[^/:,]+:?)+$/.test(text)
+    ? text.split(',').map((each) => each.replace(/:$/, ''))
+    : undefined;
 }
 
 function usage(message: string): FilerError {

@@ -4,6 +4,7 @@ import {
   failedBy,
   optional,
   readConfiguration,
+  requireNewFile,
   showCheck,
   textKind,
   verdictWords,
@@ -51,6 +52,7 @@ type DoctorArguments = ArgumentValues<typeof args>;
 
 export async function run(given: DoctorArguments, context: Context): Promise<number> {
   const { output } = context;
+  if (given.bundle !== undefined) requireNewFile(given.bundle);
   const show = (check: Check): void => showCheck(check, context);
   const found = await look(given, context, show);
   const { checks, version } = found;

@@ -10,7 +10,7 @@ const COLUMNS = [
   { title: 'STATE', fit: 'whole' },
   { title: 'MACHINES', fit: 'whole', align: 'right' },
   { title: 'TIMERS', fit: 'whole' },
-  { title: 'ADDRESSES' },
+  { title: 'ADDRESSES', fit: 'below' },
 ] as const;
 
 export async function run(_: object, context: Context): Promise<void> {
