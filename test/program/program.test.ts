@@ -165,3 +165,14 @@ test('help of the program, of a group and of a command goes to standard output w
 test('the version is printed alone', async () => {
   expect(await run([], ['--version'])).toEqual({ exitCode: 0, stdout: '1.2.3\n', stderr: '' });
 });
+
+test('a program whose files were replaced while it runs says so, and is not called faulty', async () => {
+  const missing = new URL('gone.js', import.meta.url).href;
+  const replaced = commandOf('replaced', {}, async () => void (await import(missing)));
+
+  const { exitCode, stderr } = await run([replaced], ['replaced']);
+
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain('start it again');
+  expect(stderr).not.toContain('a fault of this program');
+});

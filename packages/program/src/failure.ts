@@ -47,6 +47,11 @@ function toFilerError(error: unknown): FilerError | undefined {
       'the current folder was removed: change to another one, or name everything by its full path';
     return new FilerError('path-missing', message, { cause: error });
   }
+  if (isProgramReplaced(error)) {
+    const message =
+      'its files were replaced or removed since it started: end this program, and start it again';
+    return new FilerError('internal', message, { cause: error });
+  }
   const code = SYSTEM_CODES[systemCode(error) ?? ''];
   return code === undefined ? undefined : new FilerError(code, messageOf(error), { cause: error });
 }
@@ -54,4 +59,9 @@ function toFilerError(error: unknown): FilerError | undefined {
 /** A relative path was looked up where there is no current folder any longer. */
 function isFolderGone(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd';
+}
+
+/** A part that loads when it is needed has another name after an upgrade. */
+function isProgramReplaced(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 }

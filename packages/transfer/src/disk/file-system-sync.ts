@@ -82,7 +82,7 @@ const run = promisify(execFile);
 /** Settles when the last command that was begun has ended. */
 let last: Promise<void> = Promise.resolve();
 
-/** A command opens the file system anew, and the first one alone learns of a write that failed: so each waits for those before it. */
+/** Each command opens the file system for itself, and only the first one learns of a write that failed: so each waits for those before it. */
 function inTurn(work: () => Promise<void>): Promise<void> {
   const mine = last.then(work);
   last = mine.catch(() => undefined); // told to its caller
@@ -90,7 +90,7 @@ function inTurn(work: () => Promise<void>): Promise<void> {
 }
 
 async function byCommand(path: string): Promise<void> {
-  // The one before it may have been told of what this one is for.
+  // The one before it may have learned of the failure that this one is for.
   if (way() === 'none') throw failure('EIO');
   try {
     await run('sync', ['-f', '--', path]);
@@ -114,7 +114,7 @@ const { functions } = ffi.dlopen(null, {
 });
 parentPort.on('message', ({ call, descriptor }) => {
   const failed = functions.syncfs(descriptor) !== 0;
-  // What lies between the two calls may change the number, never whether it failed.
+  // Code between the two calls may change the number, never whether it failed.
   parentPort.postMessage({ call, failed, errno: failed ? ffi.getInt32(functions.__errno_location()) : 0 });
 });`;
 
