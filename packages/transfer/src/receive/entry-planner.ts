@@ -6,6 +6,7 @@ import type { Promised, Space } from '../disk/free-space.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import type { ResumeStore, ResumeSlot } from '../disk/resume-store.ts';
 import { Making, type MakingOptions } from './making.ts';
+import type { MovedFiles } from './moved-files.ts';
 import type { Found, ExistingFiles } from './existing-files.ts';
 import { judgeEntry, takeAllowed, takeRoom, type ReceivePolicy, type Room } from './receive-policy.ts';
 import type { Seeding } from './seeding.ts';
@@ -21,6 +22,8 @@ export interface EntryPlannerOptions extends MakingOptions {
   readonly present: ExistingFiles;
   /** Of a stage: brings what is there already. */
   readonly seeding: Pick<Seeding, 'seed'> | undefined;
+  /** Brings what is there under another name. */
+  readonly moved: Pick<MovedFiles, 'copy' | 'placed'> | undefined;
   readonly space: Space;
   readonly policy: ReceivePolicy;
   /** Aborted when the sender is gone: what is still to be decided is not. */
@@ -89,6 +92,7 @@ export class EntryPlanner {
       if (this.#options.gone.aborted)
         throw new FilerError('connection-closed', 'the sender left while its files were compared');
     }
+    await this.#takeMoved(first, answers, left);
     await this.#making.noted(); // before it is said to be made
     await this.#folders.settled(this.#entries.firstPending);
     return answers;
@@ -127,10 +131,37 @@ export class EntryPlanner {
       const seeding = this.#options.seeding?.seed(entry, components, left);
       if (seeding !== undefined)
         return seeding.then(() => this.#find(number, entry, components, left)).catch(refuse);
-      const answer = this.#find(number, entry, components, left);
+      const find = (): EntryAnswer | Promise<EntryAnswer> => this.#find(number, entry, components, left);
+      const moved = this.#options.moved?.copy(number, entry, components, left);
+      if (moved !== undefined)
+        return moved.then((isCopied) => (isCopied ? this.#have(components) : find())).catch(refuse);
+      const answer = find();
       return answer instanceof Promise ? answer.catch(refuse) : answer;
     } catch (error) {
       return refuse(error);
+    }
+  }
+
+  /** Copies of what is there under another name are in place: one that failed has to come. */
+  async #takeMoved(first: number, answers: EntryAnswer[], left: Room): Promise<void> {
+    for (const { entry, announced, components, there } of (await this.#options.moved?.placed()) ?? []) {
+      const { path: name, size } = announced;
+      if (there !== undefined)
+        this.#identical({ entry, name, size, components, there, facts: factsOf(announced) });
+      else answers[entry - first] = await this.#findAgain(entry, announced, components, left);
+    }
+  }
+
+  async #findAgain(
+    number: number,
+    entry: Entry,
+    components: readonly string[],
+    left: Room,
+  ): Promise<EntryAnswer> {
+    try {
+      return await this.#find(number, entry, components, left);
+    } catch (error) {
+      return this.#refuse(entry, error);
     }
   }
 
@@ -184,7 +215,7 @@ export class EntryPlanner {
         there: identical,
         facts: factsOf(entry),
       });
-      return { answer: 'have', path: this.#pathOf(components, identical.name), receipt: true };
+      return this.#have(components, identical.name);
     }
     if (isKept === true) {
       const path = this.#pathOf(components);
@@ -221,6 +252,10 @@ export class EntryPlanner {
       return { answer: 'check', bytes, files: told };
     }
     return bytes > 0 ? { answer: 'resume', bytes } : { answer: 'want' };
+  }
+
+  #have(components: readonly string[], name?: string): EntryAnswer {
+    return { answer: 'have', path: this.#pathOf(components, name), receipt: true };
   }
 
   /** Relative to the inbox. */

@@ -10,6 +10,7 @@ import { FreeSpace, noRoom } from '../disk/free-space.ts';
 import { IncomingToFolder } from './incoming.ts';
 import type { IncomingOwner } from './incoming-owner.ts';
 import { keptBytesIn, ResumeStore } from '../disk/resume-store.ts';
+import { MovedFiles } from './moved-files.ts';
 import { Ownership } from './ownership.ts';
 import { DestinationFolder } from '../disk/destination-folder.ts';
 import { ExistingFiles } from './existing-files.ts';
@@ -106,11 +107,28 @@ async function takeOffer(
       ? undefined
       : new Seeding({ place, from: join(inbox, base), mayLink: stage.mayLink, space, known });
   const held = options.passing?.held;
-  const of = { place, parts, present, seeding, ownership, space, policy, allowance, sync, mark, gone, held };
+  const kept = { place, present, ownership, deliveries, space, allowance, sync, mark, gone };
+  const moved = stage === undefined && deliveries !== NO_DELIVERIES ? new MovedFiles(kept) : undefined;
+  const of = {
+    place,
+    parts,
+    present,
+    seeding,
+    moved,
+    ownership,
+    space,
+    policy,
+    allowance,
+    sync,
+    mark,
+    gone,
+    held,
+  };
   const incoming = new IncomingToFolder(of, owner);
   const dispose = (): void => {
     extras?.[Symbol.dispose]();
     seeding?.[Symbol.dispose]();
+    moved?.[Symbol.dispose]();
     place[Symbol.dispose]();
     stage?.[Symbol.dispose]();
   };

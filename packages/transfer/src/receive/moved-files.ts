@@ -1,0 +1,333 @@
+import { closeSync, constants, fsync, openSync, unlinkSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { FilerError, systemCode, type Digests, type Entry } from '@filer/protocol';
+import { digestsOfSmall } from '../digests/digests.ts';
+import { readDigests } from '../digests/known-digests.ts';
+import { copyUpTo } from '../disk/copy-file.ts';
+import type { DestinationFolder } from '../disk/destination-folder.ts';
+import { canSyncFileSystem, syncFileSystem } from '../disk/file-system-sync.ts';
+import { takeFreeName } from '../disk/final-name.ts';
+import { FolderPath } from '../disk/folder-path.ts';
+import type { Folder } from '../disk/folder.ts';
+import type { Space } from '../disk/free-space.ts';
+import { partIn, type Hidden } from '../disk/hidden.ts';
+import { setFacts } from '../disk/set-facts.ts';
+import { contentOf, dropPart, writePart } from '../disk/small-part.ts';
+import { secondsOf } from '../disk/times.ts';
+import type { Deliveries } from './deliveries.ts';
+import { isFileOf, statsAt, type ExistingFile } from './existing-digests.ts';
+import type { ExistingFiles } from './existing-files.ts';
+import { identityOf } from '../digests/known-digests.ts';
+import type { Ownership } from './ownership.ts';
+import { takeAllowed, takeRoom, type Allowance, type Room } from './receive-policy.ts';
+
+const syncDescriptor = promisify(fsync);
+
+/** What a sender delivered before is looked through up to here, for one transfer: some 0.2 s and 20 MB. */
+const MAX_LOOKED_AT = 100_000;
+const PAGE = 1_000;
+
+/** Places of one content that are remembered: the first may have changed since. */
+const MAX_PLACES = 2;
+
+/** One file is copied so often for one transfer: the sender has said 100 bytes for each. */
+const MAX_COPIES = 16;
+
+/** Files up to this size are copied in one go. */
+const SMALL_BYTES = 128 * 1024;
+
+/** From so many on they are brought to the disk together. */
+const LEAST_TOGETHER = 16;
+
+export interface MovedFilesOptions {
+  readonly place: DestinationFolder;
+  readonly present: ExistingFiles;
+  readonly ownership: Ownership;
+  readonly deliveries: Deliveries;
+  readonly space: Space;
+  readonly allowance: Allowance;
+  readonly sync: boolean;
+  readonly mark: string | undefined;
+  /** Aborted when the sender is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** Where a content was delivered. */
+interface DeliveredPlace {
+  readonly components: readonly string[];
+  readonly mtimeNs: bigint | undefined;
+  copies: number;
+}
+
+/** One that is copied under a hidden name. */
+interface Copied {
+  readonly entry: number;
+  readonly announced: Entry;
+  readonly components: readonly string[];
+  readonly hidden: Hidden;
+  readonly digests: Digests;
+  readonly isSynced: boolean;
+}
+
+/** What became of a copy: without a file, it has to come. */
+export interface Moved {
+  readonly entry: number;
+  readonly announced: Entry;
+  readonly components: readonly string[];
+  readonly there: ExistingFile | undefined;
+}
+
+/**
+ * Files that this sender delivered before under another name, and which are still there: a file that was given another name,
+ * or all of a folder that was, is copied here, as a clone where the file system can, and nothing of it travels. What counts is
+ * the digest of the copy.
+ */
+export class MovedFiles implements Disposable {
+  readonly #options: MovedFilesOptions;
+  readonly #root: Folder;
+  readonly #folders: FolderPath;
+  #places: Promise<Map<string, DeliveredPlace[]>> | undefined;
+  #copied: Copied[] = [];
+
+  constructor(options: MovedFilesOptions) {
+    this.#options = options;
+    this.#root = options.place.folder.again();
+    this.#folders = new FolderPath(this.#root);
+  }
+
+  /**
+   * Copies a file that is announced, if its content is here under another name and nothing has its own.
+   *
+   * @param left what copies are taken from
+   * @returns whether `placed` will say what became of it; undefined where there is nothing to look for
+   */
+  copy(
+    entry: number,
+    announced: Entry,
+    components: readonly string[],
+    left: Room,
+  ): Promise<boolean> | undefined {
+    const { kind, size, digest, growing } = announced;
+    if (kind !== 'file' || size === 0 || digest === undefined || growing === true) return undefined;
+    const parents = this.#options.place.require(components.slice(0, -1));
+    if (statsAt(parents, components.at(-1) ?? '') !== undefined) return undefined;
+    return this.#copy(entry, announced, components, digest, left);
+  }
+
+  /** Brings the copies to the disk, and names them. */
+  async placed(): Promise<readonly Moved[]> {
+    const copied = this.#copied.splice(0);
+    if (copied.length === 0) return [];
+    const { sync, place } = this.#options;
+    const isTogether = sync && copied.length >= LEAST_TOGETHER && canSyncFileSystem(place.folder);
+    const toDisk = async (each: () => Promise<unknown>): Promise<boolean> =>
+      !sync || (await succeeded(isTogether ? () => syncFileSystem(place.folder) : each));
+    const isWritten = await toDisk(() => Promise.all(copied.map(syncPart)));
+    const named: Copied[] = [];
+    for (const each of copied)
+      if (isWritten && (await succeeded(() => this.#name(each)))) named.push(each);
+      else dropPart(each.hidden);
+    const isNamed =
+      named.length === 0 || (await toDisk(() => Promise.all(named.map((each) => this.#syncName(each)))));
+    const there = new Map<Copied, ExistingFile>();
+    for (const each of named) {
+      const file = isNamed ? this.#found(each) : undefined;
+      if (file === undefined) this.#unname(each);
+      else there.set(each, file);
+    }
+    await Promise.all([...there.keys()].map((each) => this.#note(each)));
+    return copied.map((each) => ({ ...each, there: there.get(each) }));
+  }
+
+  [Symbol.dispose](): void {
+    for (const { hidden } of this.#copied.splice(0)) dropPart(hidden);
+    this.#folders[Symbol.dispose]();
+    this.#root[Symbol.dispose]();
+  }
+
+  async #copy(
+    entry: number,
+    announced: Entry,
+    components: readonly string[],
+    digest: string,
+    left: Room,
+  ): Promise<boolean> {
+    this.#places ??= this.#lookThrough();
+    const { place, mark } = this.#options;
+    const { size } = announced;
+    for (const from of (await this.#places).get(digest) ?? []) {
+      if (from.copies >= MAX_COPIES) continue;
+      const hidden = partIn(place.folder, mark);
+      const room = this.#takeRoom(size, left);
+      if (room === undefined) return false;
+      try {
+        const digests = await this.#copyFrom(from, announced, digest, hidden);
+        if (digests !== undefined) {
+          from.copies++;
+          room.use();
+          const isSynced = size > SMALL_BYTES;
+          this.#copied.push({ entry, announced, components, hidden, digests, isSynced });
+          return true;
+        }
+      } catch (error) {
+        if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+      }
+      dropPart(hidden);
+      room.giveBack();
+    }
+    return false;
+  }
+
+  /** @returns undefined where there is no room: as if nothing were here, and the usual way says so */
+  #takeRoom(bytes: number, left: Room): { use(): void; giveBack(): void } | undefined {
+    const { allowance, space } = this.#options;
+    const taken: (typeof left)[] = [];
+    const giveBack = (): void => {
+      for (const each of taken) {
+        each.files += 1;
+        each.bytes += bytes;
+      }
+    };
+    try {
+      takeAllowed(allowance, bytes);
+      taken.push(allowance);
+      takeRoom(left, bytes);
+      taken.push(left);
+      const promised = space.promise(bytes);
+      const use = (): void => {
+        promised.use(bytes);
+        promised.release();
+      };
+      return {
+        use,
+        giveBack: () => {
+          promised.release();
+          giveBack();
+        },
+      };
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      giveBack();
+      return undefined;
+    }
+  }
+
+  /** @returns its digests; undefined where it is not what was delivered any more */
+  async #copyFrom(
+    { components, mtimeNs }: DeliveredPlace,
+    { size, mode, mtimeNs: newMtimeNs }: Entry,
+    digest: string,
+    hidden: Hidden,
+  ): Promise<Digests | undefined> {
+    const own = components.at(-1) ?? '';
+    using folder = this.#folders.at(components.slice(0, -1))?.again();
+    const there = folder === undefined ? undefined : statsAt(folder, own);
+    if (folder === undefined || there === undefined || !isFileOf(there, size)) return undefined;
+    if (mtimeNs !== undefined && secondsOf(mtimeNs) !== secondsOf(there.mtimeNs)) return undefined;
+    if (size <= SMALL_BYTES) {
+      const content = contentOf(folder.at(own), { size, digest });
+      if (content === undefined) return undefined;
+      writePart({ hidden, size, mode, mtimeNs: newMtimeNs, digest }, content);
+      return digestsOfSmall(content);
+    }
+    const copy = pathOf(hidden);
+    if ((await copyUpTo(folder.at(own), copy, size)) !== size) return undefined;
+    const read = await readDigests(copy, constants.O_NOFOLLOW, undefined, { signal: this.#options.gone });
+    if (read?.digest !== digest) return undefined;
+    const descriptor = openSync(copy, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      setFacts(descriptor, mode, newMtimeNs);
+      if (this.#options.sync) await syncDescriptor(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    return { digest: read.digest, blocks: read.blocks };
+  }
+
+  async #name({ components, hidden }: Copied): Promise<void> {
+    const own = components.at(-1) ?? '';
+    const isTaken = await this.#options.place.inFolder(components.slice(0, -1), (folder) =>
+      takeFreeName(hidden, folder, own),
+    );
+    if (!isTaken) throw new FilerError('name-refused', `${JSON.stringify(own)} is taken meanwhile`);
+  }
+
+  async #syncName({ components }: Copied): Promise<void> {
+    await this.#options.place.inFolder(components.slice(0, -1), (folder) => folder.sync());
+  }
+
+  #found({ components, announced, digests }: Copied): ExistingFile | undefined {
+    const name = components.at(-1) ?? '';
+    const stats = statsAt(this.#options.place.require(components.slice(0, -1)), name);
+    if (stats === undefined || !isFileOf(stats, announced.size)) return undefined;
+    const facts = { mtimeNs: stats.mtimeNs, mode: Number(stats.mode) };
+    const identity = identityOf(stats);
+    return { ...digests, name, identity, facts, synced: this.#options.sync, remembered: false };
+  }
+
+  async #note({ entry, announced, components, digests }: Copied): Promise<void> {
+    const { place, present, ownership, sync: synced } = this.#options;
+    const { path: name, size, mtimeNs } = announced;
+    const own = components.at(-1) ?? '';
+    const stats = statsAt(place.require(components.slice(0, -1)), own);
+    await ownership.note(components, own, digests.digest, stats?.mtimeNs);
+    const path = place.pathOf(components.slice(0, -1), own);
+    if (stats !== undefined) present.written(stats, mtimeNs)({ entry, name, path, size, ...digests, synced });
+  }
+
+  #unname({ components, announced, digests }: Copied): void {
+    const path = this.#options.place.require(components.slice(0, -1)).at(components.at(-1) ?? '');
+    try {
+      const isSmall = announced.size <= SMALL_BYTES;
+      if (!isSmall || contentOf(path, { size: announced.size, digest: digests.digest }) !== undefined)
+        unlinkSync(path);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
+  async #lookThrough(): Promise<Map<string, DeliveredPlace[]>> {
+    const { deliveries, place, gone } = this.#options;
+    const places = new Map<string, DeliveredPlace[]>();
+    let before: string | undefined;
+    for (let looked = 0; looked < MAX_LOOKED_AT && !gone.aborted; looked += PAGE) {
+      const page = deliveries.below(place.path, before, PAGE);
+      for (const { path, content, mtimeNs, removing } of page) {
+        const known = places.get(content) ?? [];
+        if (removing !== undefined || known.length >= MAX_PLACES) continue;
+        const below = place.path === '' ? path : path.slice(place.path.length + 1);
+        places.set(content, [...known, { components: below.split('/'), mtimeNs, copies: 0 }]);
+      }
+      if (page.length < PAGE) break;
+      before = page.at(-1)?.path;
+      await turn();
+    }
+    return places;
+  }
+}
+
+/** A new descriptor is told of a write that failed, as long as no other was. */
+async function syncPart({ hidden, isSynced }: Copied): Promise<void> {
+  if (isSynced) return;
+  const descriptor = openSync(pathOf(hidden), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    await syncDescriptor(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function succeeded(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
+function pathOf({ folder, file }: Hidden): string {
+  return folder.at(file);
+}
