@@ -86,6 +86,7 @@ export class Messenger implements AsyncIterable<Message> {
   #keepAlive: KeepAlive | undefined;
   #closing = false;
   #reason: FilerError | undefined;
+  #lastWord: Header | undefined;
 
   /** @param socket connected (and, with TLS, secured); the messenger owns it from here on */
   constructor(socket: Socket, options: MessengerOptions = {}) {
@@ -162,6 +163,11 @@ export class Messenger implements AsyncIterable<Message> {
   /** The other side, for people. */
   get who(): string {
     return this.peerName ?? this.addr;
+  }
+
+  /** The `error` that the other side has ended this with, if it has, read or not. */
+  get lastWord(): Header | undefined {
+    return this.#lastWord;
   }
 
   /** Whether messages can still be sent. */
@@ -330,6 +336,8 @@ export class Messenger implements AsyncIterable<Message> {
           }
           if (message.header['type'] === 'pong') return;
         }
+        if (message.header['type'] === 'error' && message.header['re'] === undefined)
+          this.#lastWord = message.header;
         this.#incoming.put(message);
       });
     } catch (error) {

@@ -38,9 +38,10 @@ test('the rest goes over a better path, and the other side is told that it does'
 
   expect(error).toBeUndefined();
   expect(used).toEqual(['first', 'second']);
-  const told = new FilerError('connection-closed', 'first says: …', { cause: first.ends[0] });
-  expect(movedOn(told)).toBe(true);
-  expect(movedOn(new FilerError('connection-closed', 'lost'))).toBe(false);
+  const lastWord = { type: 'error', code: first.ends[0]?.code ?? '' };
+  expect(movedOn(new FilerError('connection-closed', 'cannot write'), { lastWord })).toBe(true);
+  expect(movedOn(new FilerError('no-space', 'the disk is full'), { lastWord })).toBe(false);
+  expect(movedOn(new FilerError('connection-closed', 'lost'), { lastWord: undefined })).toBe(false);
   expect(second.ends).toHaveLength(1);
 });
 

@@ -12,8 +12,8 @@ export interface TransferConnection<C> {
  * Whether a transfer ended here because the other machine continues it on a better path: its word, for a connection in whose
  * place a newer one came.
  */
-export function movedOn({ cause }: FilerError): boolean {
-  return cause instanceof FilerError && cause.code === 'connection-closed';
+export function movedOn({ code }: FilerError, { lastWord }: Pick<Messenger, 'lastWord'>): boolean {
+  return isLost(code) && lastWord?.['code'] === 'connection-closed';
 }
 
 /**

@@ -245,7 +245,8 @@ export class TransferIntake {
       for (const { name, code, message: reason } of files)
         if (code !== undefined) log.warn('a file was not taken', { from: from.name, name, code, reason });
       if (error === undefined) return;
-      if (movedOn(error)) log.info('a transfer continues on a better path', { from: from.name, job });
+      if (movedOn(error, messenger))
+        log.info('a transfer continues on a better path', { from: from.name, job });
       else log.warn('a transfer ended early', { from: from.name, job, error });
     } finally {
       ended.resolve();

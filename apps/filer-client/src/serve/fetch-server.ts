@@ -195,7 +195,7 @@ export class FetchServer {
       const { filesDelivered: files, filesSkipped, filesFailed, bytesSent, error } = outcome;
       const facts = { by: from.name, path, files, filesSkipped, filesFailed, bytesSent };
       if (error === undefined) log.info('fetched', facts);
-      else if (movedOn(error)) log.info('a fetch continues on a better path', facts);
+      else if (movedOn(error, messenger)) log.info('a fetch continues on a better path', facts);
       else log.warn('a fetch ended early', { ...facts, error });
     } finally {
       release();
