@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FilerError, signStageWord, type Offer } from '@filer/protocol';
-import type { Stage } from '@filer/transfer';
+import { FreeSpace, type Stage } from '@filer/transfer';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 /** A stage that seals with so many files. */
@@ -78,4 +79,17 @@ test('a stage is begun when its offer is agreed to, and not before', async () =>
   });
   expect(sent.error?.code).toBe('declined');
   expect(begun).toBe(0);
+});
+
+test('what the disk has no room for is refused before anything of it is staged', async () => {
+  const both = await ends();
+  let begun = 0;
+  const stage = staging(both, 1, { begin: () => void begun++ });
+  const disk = { bsize: 1, blocks: 1e9, bavail: 10, files: 0, ffree: 0 };
+  const space = new FreeSpace(both.inbox, { keepFreeBytes: 10, look: () => Promise.resolve(disk) });
+
+  const { sent } = await transfer(both, ['a'], { send: { stage: true }, receive: { stage, space } });
+
+  expect(sent.error?.code).toBe('no-space');
+  expect([begun, existsSync(both.inbox)]).toEqual([0, false]);
 });

@@ -1,7 +1,10 @@
 import { mkdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { resolveHome } from '@filer/program';
 import { STAGE_PREFIX } from '@filer/transfer';
+import { Member } from '../../../apps/filer-client/src/network/member.ts';
+import { RUNNING } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { EvilPeer } from '../../support/evil-peer.ts';
 import { askHere, runInTerminal } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
@@ -211,6 +214,24 @@ test('what is staged is followed by how it gets its names', async () => {
   const { lines, words } = await runInTerminal('filer-client', anna.home, args, 80);
   expect(lines.join('\n')).toContain(`anna/${name()}/ staged`);
   expect(words.join('\n')).toMatch(/filer-client release \w{16}/);
+});
+
+test('a program that was to run when the daemon ended, and is not set any more, has failed', async () => {
+  const job = await stage();
+  await anna.ask('release', job);
+  await bob[Symbol.asyncDispose]();
+  const member = await Member.open(resolveHome('filer-client', { FILER_HOME: bob.home }));
+  const kept = member.stages.find(anna.daemon.id, job);
+  expect(kept?.hook).toBeUndefined();
+  if (kept !== undefined) member.stages.hookEnded(kept, RUNNING);
+  member[Symbol.dispose]();
+  bob = await (await network.start(bob.home)).connected();
+  await anna.sees('bob');
+
+  const { code, stdout } = await anna.run('release', job);
+
+  expect([code, stdout]).toEqual([8, expect.stringContaining('on-received is not set')]);
+  expect(await stagedOf(job)).toMatchObject({ state: 'released', hook: { state: 'failed', exitCode: null } });
 });
 
 test('a release that is planned is shown, taken back by --withdraw, and a part of it is not released before', async () => {
