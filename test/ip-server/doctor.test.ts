@@ -6,6 +6,7 @@ import {
   checkCertificate,
   checkDatabase,
 } from '../../apps/ip-server/src/doctor/server-checks.ts';
+import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { runHere } from '../support/in-process.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { NetworkHere } from '../support/network-here.ts';
@@ -85,9 +86,8 @@ test('settings that are wrong are each named, those that are right are used, and
 });
 
 test('a database that is damaged is said to be', async () => {
-  await using own = await NetworkHere.open();
-  await own.stopServer();
-  const file = join(own.serverHome, 'ip-server.db');
+  const file = join(await freshFolder(), 'ip-server.db');
+  await (await openStore(file)).close();
   await damage(file);
   const check = await checkDatabase({ place: file });
 

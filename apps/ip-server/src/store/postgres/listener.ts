@@ -14,6 +14,7 @@ export class Listener implements AsyncDisposable {
   #client: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #checking: NodeJS.Timeout;
+  #asking: Promise<void> | undefined;
   #opening: Promise<void>;
   #isClosed = false;
 
@@ -21,7 +22,10 @@ export class Listener implements AsyncDisposable {
     this.#connections = connections;
     this.#onNews = onNews;
     this.#opening = this.#open();
-    this.#checking = setInterval(() => void this.#check(), connections.answerMs);
+    this.#checking = setInterval(() => {
+      // A connection is asked one thing at a time.
+      this.#asking ??= this.#check().finally(() => (this.#asking = undefined));
+    }, connections.answerMs);
   }
 
   /** A network that was cut says nothing: a connection that only listens would wait forever. */
