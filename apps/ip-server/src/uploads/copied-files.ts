@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FilerError, writeFailure } from '@filer/protocol';
 
@@ -16,6 +16,7 @@ export interface CopiedFiles {
  */
 export async function copyFolder(from: string, to: string, signal: AbortSignal): Promise<CopiedFiles> {
   const amount = { files: 0, bytes: 0 };
+  const folders = new Set<string>();
   if (!existsSync(from)) return amount;
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
     signal.throwIfAborted();
@@ -23,9 +24,12 @@ export async function copyFolder(from: string, to: string, signal: AbortSignal):
     const source = join(entry.parentPath, entry.name);
     const target = join(to, source.slice(from.length));
     await copyOne(source, target);
+    for (let folder = dirname(target); folder.length >= dirname(to).length; folder = dirname(folder))
+      folders.add(folder);
     amount.files += 1;
     amount.bytes += (await stat(target)).size;
   }
+  for (const folder of folders) await sync(folder);
   return amount;
 }
 
@@ -38,11 +42,18 @@ export async function copyOne(source: string, target: string): Promise<void> {
     await copyFile(source, part);
     if (!(await isSame(source, part)))
       throw new FilerError('verification-failed', `${part} is not what ${source} is: check that disk`);
+    await sync(part);
     await rename(part, target);
   } catch (error) {
     await rm(part, { force: true });
     throw error instanceof FilerError ? error : writeFailure(`cannot copy ${source}`, target, error);
   }
+}
+
+/** The source may be removed next: a power cut must not take the copy, nor its name. */
+async function sync(path: string): Promise<void> {
+  await using handle = await open(path, 'r');
+  await handle.sync();
 }
 
 export async function isSame(first: string, second: string): Promise<boolean> {
