@@ -47,7 +47,7 @@ export class ServerHere implements AsyncDisposable {
 
 type StartOptions = [
   settings?: Readonly<Record<string, unknown>>,
-  store?: Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs'>,
+  store?: Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs' | 'cutOffMs'>,
 ];
 
 /** A network with several servers on one database. */

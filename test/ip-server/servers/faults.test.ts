@@ -1,15 +1,19 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { openStore } from '../../../apps/ip-server/src/store/store.ts';
 import { DatabaseProxy } from '../../support/database-proxy.ts';
 import { needs } from '../../support/needs.ts';
-import { PostgresCluster } from '../../support/postgres-cluster.ts';
+import { PostgresCluster, sqlIn } from '../../support/postgres-cluster.ts';
 import type { Line } from '../../support/programs.ts';
 import { ServersHere, type ServerHere } from '../../support/servers-here.ts';
 import { TestMember } from '../../support/test-member.ts';
 
 /** Long enough for a busy machine to answer. */
 const ANSWER_MS = 1_500;
+
+/** Longer than a server that is well waits between two renewals of its lease. */
+const CUT_OFF_MS = 4_000;
 
 async function titles(server: ServerHere): Promise<unknown[]> {
   return (await server.ask('reports'))['reports'] as unknown[];
@@ -66,6 +70,38 @@ describe.skipIf(needs.postgres())('several servers', () => {
     },
   );
 
+  test('of which one is cut off from the database send their machines to another one, where they report', async () => {
+    const address = await cluster.freshDatabase();
+    await using proxy = await DatabaseProxy.to(address);
+    await using network = await ServersHere.open(address);
+    const cut = await network.start('cut', { store: proxy.address }, { cutOffMs: CUT_OFF_MS });
+    const nas = await network.add('nas', cut);
+    const well = await network.start('well');
+    await cut.ask('servers', 'add', well.id);
+    for (const { daemon } of [cut, well]) await daemon.group?.listChanged();
+    const serverOf = async (): Promise<unknown> => {
+      const { peers } = await well.ask('peers');
+      return (peers as Line[])[0]?.['server'];
+    };
+    expect(cut.daemon.presence.daemons()).toHaveLength(1);
+    const known = (): Promise<string> => readFile(join(nas.home, 'membership.json'), 'utf8');
+    await expect.poll(known).toContain(well.id);
+    proxy.cut();
+    await expect.poll(serverOf).toBe(well.id);
+    await nas.ask('report', '--title', 'meanwhile');
+    await expect.poll(() => titles(well)).toHaveLength(1);
+    expect(cut.daemon.presence.daemons()).toEqual([]);
+    proxy.passes();
+    await cut.daemon.group?.listChanged();
+    await expect.poll(async () => (await cut.ask('status'))['storeProblem']).toBeNull();
+    // It takes none back, and what was seen there is not stored over what the other one has seen.
+    await expect
+      .poll(async () => ((await cut.ask('peers'))['peers'] as Line[])[0])
+      .toMatchObject({
+        ...{ state: 'online', server: well.id },
+      });
+  });
+
   test('store a report once whose commit is answered to none: its machine goes to another server with it', async () => {
     const address = await cluster.freshDatabase();
     await using proxy = await DatabaseProxy.to(address);
@@ -107,6 +143,29 @@ describe.skipIf(needs.postgres())('several servers', () => {
     const again = await network.start('server-0');
     const { servers } = await again.ask('servers');
     expect((servers as Line[]).map(({ state }) => state)).toEqual(['running', 'running']);
+  });
+
+  test('of two copies of one home the one that started last has the lease, and the other one says so', async () => {
+    const address = await cluster.freshDatabase();
+    const [first, second] = [await openStore(address), await openStore(address)];
+    onTestFinished(async () => {
+      for (const store of [first, second]) await store.close();
+    });
+    const [old, copy] = [first.servers, second.servers];
+    if (old === undefined || copy === undefined) throw new Error('several servers can share this engine');
+    const entry = { id: 'a', addresses: [], software: '' };
+    await old.enter(entry);
+    expect(await old.beat('a')).toMatchObject({ holdsTimers: true });
+    await copy.enter(entry);
+    await sqlIn(address, `INSERT INTO mailbox (server, peers, header, content) VALUES ('a', '[]', '{}', '')`);
+    await expect(old.beat('a')).rejects.toMatchObject({ code: 'duplicate-identity' });
+    expect(await old.mailbox('a')).toEqual([]);
+    await old.leave('a');
+    expect(await copy.all()).toMatchObject([{ silentMs: expect.any(Number) as number, holdsTimers: true }]);
+    expect(await copy.mailbox('a')).toHaveLength(1);
+    // It continues when the copy has ended.
+    await copy.leave('a');
+    expect(await old.beat('a')).toMatchObject({ holdsTimers: true });
   });
 
   test('stamp what comes by the clock of the database, not by a clock of their own that is an hour off', async () => {

@@ -113,7 +113,16 @@ async function greetInvite(
       if (other === undefined) continue;
       return { ...other, address };
     }
-    return { ...(await greet(link, grant, software, signal)), address };
+    try {
+      return { ...(await greet(link, grant, software, signal)), address };
+    } catch (error) {
+      signal.throwIfAborted();
+      // One that is stopping, or cut off from its database, admits no one now.
+      const mayOthers =
+        error instanceof FilerError && ['connection-closed', 'timed-out'].includes(error.code);
+      if (!mayOthers) throw error;
+      failures.push(error);
+    }
   }
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   if (imposter !== undefined) {

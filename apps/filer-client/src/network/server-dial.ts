@@ -78,12 +78,41 @@ export async function dialServerForTransfer(
   return await connectServer(member, helloOf(member, software, { purpose: 'transfer' }), signal);
 }
 
+/** One that does not welcome now, or is no longer listed, costs no pause: the others are asked, too. */
 async function connectServer(
   member: Member,
   hello: Hello,
   signal: AbortSignal | undefined,
 ): Promise<ServerConnection> {
-  const { link, address, server } = await reachServer(member, hello, signal);
+  const asked = new Set<string>();
+  let first: FilerError | undefined;
+  for (;;) {
+    let reached: Reached;
+    try {
+      reached = await reachServer(member, hello, signal, asked);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw first ?? error;
+    }
+    try {
+      return await beWelcomed(member, hello, signal, reached);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof FilerError)) throw error;
+      first ??= error;
+      asked.add(reached.server.id);
+      const isLast = candidatesOf(member.server).every(({ id }) => asked.has(id));
+      if (isLast || (error.code !== 'server-unreachable' && error.code !== 'refused')) throw first;
+    }
+  }
+}
+
+async function beWelcomed(
+  member: Member,
+  hello: Hello,
+  signal: AbortSignal | undefined,
+  { link, address, server }: Reached,
+): Promise<ServerConnection> {
   const localHost = link.socket.localAddress;
   const keepAlive = member.server.list === undefined ? true : SHORT_SILENCE;
   const messenger = unauthenticatedMessenger(link, hello.purpose, THE_SERVER, keepAlive);
@@ -115,25 +144,35 @@ interface Reached {
 }
 
 /** One of the pinned servers, or the one that the network key has put in the place of one. */
-async function reachServer(member: Member, hello: Hello, signal: AbortSignal | undefined): Promise<Reached> {
+async function reachServer(
+  member: Member,
+  hello: Hello,
+  signal: AbortSignal | undefined,
+  asked: ReadonlySet<string>,
+): Promise<Reached> {
   try {
-    return await firstAnswer(member, hello, signal);
+    return await firstAnswer(member, hello, signal, asked);
   } catch (error) {
     if (!(error instanceof FilerError) || error.code !== 'identity-mismatch') throw error;
     for (const address of candidatesOf(member.server).flatMap(({ addresses }) => addresses)) {
       const server = await askReplacement(member, address, hello, signal);
       if (server === undefined) continue;
       await member.keepServer(server);
-      return firstAnswer(member, hello, signal);
+      return firstAnswer(member, hello, signal, asked);
     }
     throw error;
   }
 }
 
-async function firstAnswer(member: Member, hello: Hello, signal: AbortSignal | undefined): Promise<Reached> {
+async function firstAnswer(
+  member: Member,
+  hello: Hello,
+  signal: AbortSignal | undefined,
+  asked: ReadonlySet<string>,
+): Promise<Reached> {
   const failures: FilerError[] = [];
   const { identity } = member;
-  for (const server of inOrder(member, hello)) {
+  for (const server of inOrder(member, hello).filter(({ id }) => !asked.has(id))) {
     for (const address of server.addresses) {
       try {
         const endpoint = { transport: 'tls', ...address, identity, expect: server.id } as const;

@@ -13,6 +13,7 @@ import { Collects } from '../collect/collects.ts';
 import { AuditLog } from '../http/audit-log.ts';
 import { ServerHttp } from '../http/server-http.ts';
 import { ServerTokens } from '../http/server-tokens.ts';
+import { CutOff } from '../network/cut-off.ts';
 import { DialBack } from '../network/dial-back.ts';
 import { Directory } from '../network/directory.ts';
 import { Enrolment } from '../network/enrolment.ts';
@@ -77,6 +78,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
 
   // Members.
   let group: ServerGroup | undefined;
+  let cutOff: CutOff | undefined;
   const holdsTimers = store.servers === undefined ? undefined : () => group?.holdsTimers === true;
   const events = new EventRing<ServerEventData>();
   const self = store.servers === undefined ? undefined : identity.id;
@@ -165,6 +167,8 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     live,
     servers: () => group?.list,
     isUnlisted: () => group?.isUnlisted === true,
+    isLeft: () => cutOff?.isLeft === true,
+    requireStore: async () => await cutOff?.requireStore(),
     refresh: async () => await group?.refresh(),
     removals,
     router,
@@ -223,6 +227,15 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     });
     closing.adopt(group, (it) => it.close());
     await group.open();
+    cutOff = closing.use(
+      new CutOff({
+        ...{ identity, network, software: version, log, cutOffMs: options.cutOffMs },
+        silentMs: () => group?.silentMs ?? 0,
+        askStore: async () => await store.servers?.now(),
+        servers: () => group?.list,
+        onLeft: () => port.sendAway(),
+      }),
+    );
   }
   const isSeveral = store.servers !== undefined && (await hasSeveral(store.servers, registry, identity.id));
   if (store.servers !== undefined && isSeveral) {

@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly storeEndMs?: number | undefined;
   /** So long an answer of a store elsewhere is awaited, in ms. @default 12,000 */
   readonly storeAnswerMs?: number | undefined;
+  /** A store elsewhere that was silent for so long is cut off from this server, in ms. @default CUT_OFF_MS */
+  readonly cutOffMs?: number | undefined;
   /** Ends the opening. */
   readonly signal?: AbortSignal;
 }

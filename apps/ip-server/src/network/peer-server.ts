@@ -20,6 +20,7 @@ import {
   type Welcome,
 } from '@filer/protocol';
 import type { ServerEvents } from '../api/contract/events.ts';
+import { cutOff } from './cut-off.ts';
 import type { Enrolment } from './enrolment.ts';
 import { JoinTurns } from './join-turns.ts';
 import { joinerHandler } from './joiner-handler.ts';
@@ -46,6 +47,10 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly servers?: () => ServerList | undefined;
   /** Whether the list of servers does not name this one. @default false */
   readonly isUnlisted?: () => boolean;
+  /** Whether machines are to go to another server, as this one is cut off from the database. @default false */
+  readonly isLeft?: () => boolean;
+  /** Asks whether a machine can be admitted now. @throws FilerError why not @default nothing */
+  readonly requireStore?: () => Promise<void>;
   /** Brings what other servers know here. @default nothing */
   readonly refresh?: () => Promise<void>;
   readonly heartbeatMs: number;
@@ -109,6 +114,7 @@ export class PeerServer extends Server {
     if (this.#isUnlisted) throw unlisted();
     const endTurn = await this.#joiners.take(messenger.holder ?? messenger.addr, messenger.closed);
     void messenger.closed.then(endTurn);
+    await this.#parts.requireStore?.();
     // Still unauthenticated: its words cost little to read, and it is told nothing of the network but the id that it named.
     const sent = welcome({ ...welcomed, network, removals: 0, ...this.#servers() }, UNAUTHENTICATED_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
@@ -129,6 +135,7 @@ export class PeerServer extends Server {
     await this.#parts.refresh?.();
     await this.requireMembership(messenger, removals, hello, () => this.#requireMember(id, hello));
     await this.levelRemovals(messenger, removals, hello);
+    if (hello.role === 'daemon' && this.#parts.isLeft?.() === true) throw cutOff();
     const membership = await this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     await this.holdBack(messenger, () => {
@@ -181,6 +188,11 @@ export class PeerServer extends Server {
     void told.then(() => {
       if (this.#isUnlisted) for (const messenger of presence.all()) messenger.reject(unlisted());
     });
+  }
+
+  /** Machines go to another server. */
+  sendAway(): void {
+    for (const { messenger } of this.#parts.presence.daemons()) messenger.reject(cutOff());
   }
 
   get #isUnlisted(): boolean {

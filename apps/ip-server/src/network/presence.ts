@@ -178,6 +178,10 @@ export class Presence {
     return this.#daemons.get(id);
   }
 
+  daemons(): Connection[] {
+    return [...this.#daemons.values()];
+  }
+
   all(): Messenger[] {
     return [...this.#connections].map((each) => each.messenger);
   }

@@ -121,6 +121,11 @@ export class ServerGroup {
     return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.entry.id);
   }
 
+  /** How long ago the database last answered, in ms. */
+  get silentMs(): number {
+    return performance.now() - this.#beatAt;
+  }
+
   /** Whether what must happen once happens here now. */
   get holdsTimers(): boolean {
     return performance.now() - this.#timersAt < TIMERS_MS;

@@ -297,6 +297,8 @@ const VERSIONS: readonly string[] = [
   ALTER TABLE letters RENAME TO mailbox;
   ALTER INDEX letters_of RENAME TO mailbox_of;
   `,
+  // servers.run  the process that has the lease: two copies of one home have one id
+  `ALTER TABLE servers ADD COLUMN run word NOT NULL DEFAULT ''`,
 ];
 
 /** The version of the tables that this program knows. */

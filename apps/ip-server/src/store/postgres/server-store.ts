@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { fieldsOf, listOf, parseServerList, textOf, type Message, type ServerList } from '@filer/protocol';
+import {
+  FilerError,
+  fieldsOf,
+  listOf,
+  parseServerList,
+  textOf,
+  type Message,
+  type ServerList,
+} from '@filer/protocol';
 import { bytesIn, integerIn, optionalIntegerIn, storedJson, textIn, type Row } from '@filer/program';
 import {
   LEASE_MS,
@@ -30,6 +38,7 @@ export interface Here {
 export class PostgresServerStore implements ServerStore {
   readonly #database: PostgresDatabase;
   readonly #here: Here;
+  readonly #run = randomBytes(8).toString('hex');
 
   /** @param here what `serve` sets */
   constructor(database: PostgresDatabase, here: Here) {
@@ -63,12 +72,16 @@ export class PostgresServerStore implements ServerStore {
   }
 
   async enter({ id, addresses, software }: ServerEntry): Promise<void> {
-    await this.#database.run(ENTER, id, JSON.stringify(addresses), software);
+    await this.#database.run(ENTER, id, JSON.stringify(addresses), software, this.#run);
   }
 
   async beat(server: string): Promise<Beat> {
     return await this.#database.transaction(async (queries) => {
-      await queries.run(BEAT, server);
+      if (
+        (await queries.run(BEAT, server, this.#run)) === 0 &&
+        (await queries.get(KNOWN, server)) !== undefined
+      )
+        throw duplicate(server);
       const holdsTimers = (await queries.run(HOLD_TIMERS, server)) > 0;
       const now = integerIn(await queries.get(`SELECT ${NOW} AS now`), 'now');
       return { now, holdsTimers };
@@ -76,8 +89,8 @@ export class PostgresServerStore implements ServerStore {
   }
 
   async leave(server: string): Promise<void> {
-    await this.#database.run(`UPDATE servers SET is_stopped = 1 WHERE id = $1`, server);
-    await this.#database.run('DELETE FROM timers WHERE server = $1', server);
+    const left = await this.#database.run(LEAVE, server, this.#run);
+    if (left > 0) await this.#database.run('DELETE FROM timers WHERE server = $1', server);
   }
 
   async all(): Promise<KnownEntry[]> {
@@ -134,13 +147,21 @@ export class PostgresServerStore implements ServerStore {
   }
 
   async mailbox(server: string): Promise<MailboxMessage[]> {
-    const rows = await this.#database.all(TAKE, server, MAILBOX_PAGE);
+    const rows = await this.#database.all(TAKE, server, MAILBOX_PAGE, this.#run);
     return rows.map(mailboxMessageOf).toSorted((a, b) => a.number - b.number);
   }
 
   listen(onNews: () => void): AsyncDisposable {
     return new Listener(this.#database.connections, onNews);
   }
+}
+
+/** The one that started last has the lease: the first one may be a process that is just ending. */
+function duplicate(server: string): FilerError {
+  return new FilerError(
+    'duplicate-identity',
+    `another ip-server has started with the identity ${server.slice(0, 12)} of this home: stop this one, and if its home is a copy of another one, start a new server in an empty home`,
+  );
 }
 
 const SEED_BYTES = 32;
@@ -167,10 +188,14 @@ export const ALIVE = `is_stopped = 0 AND beat_at > clock_timestamp() - ${LEASE}`
 const ADOPT = `
   UPDATE uploads SET server = $1 WHERE server = '' AND NOT EXISTS (SELECT 1 FROM servers WHERE id <> $1)`;
 const ENTER = `
-  INSERT INTO servers (id, addresses, software, beat_at) VALUES ($1, $2, $3, clock_timestamp())
+  INSERT INTO servers (id, addresses, software, beat_at, run) VALUES ($1, $2, $3, clock_timestamp(), $4)
   ON CONFLICT (id) DO UPDATE SET addresses = excluded.addresses, software = excluded.software, beat_at = excluded.beat_at,
-    is_stopped = 0`;
-const BEAT = `UPDATE servers SET beat_at = clock_timestamp(), is_stopped = 0 WHERE id = $1`;
+    is_stopped = 0, run = excluded.run`;
+const BEAT = `
+  UPDATE servers SET beat_at = clock_timestamp(), is_stopped = 0, run = $2
+  WHERE id = $1 AND (run = $2 OR NOT (${ALIVE}))`;
+const KNOWN = 'SELECT 1 FROM servers WHERE id = $1';
+const LEAVE = 'UPDATE servers SET is_stopped = 1 WHERE id = $1 AND run = $2';
 const HOLD_TIMERS = `
   INSERT INTO timers (one, server, until) VALUES (1, $1, clock_timestamp() + ${LEASE})
   ON CONFLICT (one) DO UPDATE SET server = excluded.server, until = excluded.until
@@ -204,6 +229,6 @@ const POST = `
 // What was posted to a server that stood still is out of date when it continues.
 const TAKE = `
   WITH taken AS (
-    DELETE FROM mailbox WHERE number IN (SELECT number FROM mailbox WHERE server = $1 ORDER BY number LIMIT $2)
+    DELETE FROM mailbox WHERE number IN (SELECT number FROM mailbox WHERE server = $1 AND EXISTS (SELECT 1 FROM servers WHERE id = $1 AND run = $3) ORDER BY number LIMIT $2)
     RETURNING number, peers, header, content, at)
   SELECT number, peers, header, content FROM taken WHERE at > clock_timestamp() - interval '60 seconds'`;
