@@ -55,14 +55,16 @@ export class CutOff implements Disposable {
   readonly #timer: NodeJS.Timeout;
   readonly #closed = new AbortController();
   #isOtherWell = false;
-  #looking: Promise<void> | undefined;
+  #isLooking = false;
   #asking: Promise<unknown> | undefined;
 
   constructor(parts: CutOffParts) {
     this.#parts = parts;
     this.#cutOffMs = parts.cutOffMs ?? CUT_OFF_MS;
     this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+      if (this.#isLooking) return;
+      this.#isLooking = true;
+      void this.#look().finally(() => (this.#isLooking = false));
     }, LOOK_MS);
   }
 

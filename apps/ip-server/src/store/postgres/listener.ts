@@ -14,7 +14,7 @@ export class Listener implements AsyncDisposable {
   #client: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #checking: NodeJS.Timeout;
-  #asking: Promise<void> | undefined;
+  #isAsking = false;
   #opening: Promise<void>;
   #isClosed = false;
 
@@ -24,7 +24,9 @@ export class Listener implements AsyncDisposable {
     this.#opening = this.#open();
     this.#checking = setInterval(() => {
       // A connection is asked one thing at a time.
-      this.#asking ??= this.#check().finally(() => (this.#asking = undefined));
+      if (this.#isAsking) return;
+      this.#isAsking = true;
+      void this.#check().finally(() => (this.#isAsking = false));
     }, connections.answerMs);
   }
 
