@@ -137,14 +137,16 @@ describe.skipIf(needs.postgres())('PostgreSQL', () => {
     const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
     await cluster.sql(
       name,
-      `ALTER TABLE filer.mailbox RENAME TO letters; ALTER INDEX filer.mailbox_of RENAME TO letters_of;
+      `ALTER TABLE filer.servers DROP COLUMN run;
+      ALTER TABLE filer.mailbox RENAME TO letters; ALTER INDEX filer.mailbox_of RENAME TO letters_of;
       INSERT INTO filer.letters (server, peers, header, content) VALUES ('A', '["B"]', '{}', '');
       UPDATE filer.version SET number = 3`,
     );
     const stores = await Promise.all([open(place), open(place)]);
+    await stores[0]?.servers?.enter({ id: 'A', addresses: [], software: '' });
     const taken = await Promise.all(stores.map(async ({ servers }) => await servers?.mailbox('A')));
     expect(taken.flat()).toHaveLength(1);
-    expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 4 }]);
+    expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 5 }]);
   });
 
   test('a copy keeps out a server whose connections had ended when it began', async () => {
