@@ -2,11 +2,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FilerError } from '@filer/protocol';
-import { RelayRace } from '@filer/transfer';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { PATHS } from '../../../apps/filer-client/src/network/paths.ts';
 import { direct } from '../../../apps/filer-client/src/network/paths/direct.ts';
 import type { Path } from '../../../apps/filer-client/src/network/paths/path.ts';
+import { begunTogether } from '../../support/begun-together.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
 
@@ -38,22 +38,6 @@ async function fileAt(name: string, ...path: string[]): Promise<string> {
 function passedOn(done: Line): number {
   const recipients = done['recipients'] as { via?: { bytes: number }[] }[];
   return recipients.flatMap(({ via = [] }) => via).reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-/** No content goes out before so many recipients have begun: who is late gets what is left, which may be nothing. */
-function begunTogether(count: number): void {
-  const begun = Promise.withResolvers<void>();
-  // oxlint-disable-next-line typescript/unbound-method -- called with its race below
-  const { enter } = RelayRace.prototype;
-  let entered = 0;
-  const spy = vi.spyOn(RelayRace.prototype, 'enter').mockImplementation(function (this: RelayRace, ...how) {
-    const lane = enter.apply(this, how);
-    const holderOf = lane.holderOf.bind(lane);
-    lane.holderOf = async (...block) => begun.promise.then(() => holderOf(...block));
-    if (++entered === count) begun.resolve();
-    return lane;
-  });
-  onTestFinished(() => spy.mockRestore());
 }
 
 test('a large file to three is passed on from one to the next, and each has it whole', async () => {

@@ -3,6 +3,7 @@ import {
   extrasMessage,
   fetchMessage,
   FilerError,
+  holdMessage,
   PASS_ON,
   TRANSFER_LIMITS,
   TRANSFER_STALL_MS,
@@ -54,5 +55,6 @@ async function serve(
   if (first !== undefined && extrasMessage.is(first)) await intake.tellExtras(messenger, from);
   else if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from, features);
   else if (first !== undefined && carryMessage.is(first)) await passing.serve(messenger, from);
+  else if (first !== undefined && holdMessage.is(first)) await passing.hold(messenger, from);
   else await intake.take(messenger, from, features.includes(PASS_ON) ? passing : undefined);
 }

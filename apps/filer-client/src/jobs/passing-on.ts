@@ -1,10 +1,19 @@
 import {
+  callMessage,
+  carriedMessage,
   carryMessage,
   FilerError,
+  heldBlocksMessage,
+  holdMessage,
+  MAX_AWAITED_BLOCKS,
+  MAX_HOLDERS,
   MAX_PASSED_ON,
+  passOnMessage,
   PASS_ON,
   pause,
   TRANSFER_LIMITS,
+  type Call,
+  type HolderNamed,
   type Membership,
   type Messenger,
 } from '@filer/protocol';
@@ -12,6 +21,7 @@ import { HeldBlocks, serveBlocks, type ReceiverPassing } from '@filer/transfer';
 import type { Outreach } from '../network/outreach.ts';
 import { PATHS } from '../network/paths.ts';
 import { dialPeer } from '../network/reach-peer.ts';
+import { RememberedJobs } from './remembered-jobs.ts';
 
 /** How long one who is named at another machine may be there before the sender's word is, in ms. */
 const EARLY_MS = 3_000;
@@ -26,6 +36,15 @@ const KEPT_AT_MOST_MS = 3_600_000;
 const CALL_AFTER_MS = 700;
 const CALL_MS = 2_500;
 
+/** How often one that was asked to hand on says that it is there, in ms. */
+const TELL_EVERY_MS = 1_000;
+
+/** One transfer that takes part. Dispose of it when it has ended. */
+export interface Passing extends ReceiverPassing, Disposable {
+  /** What comes is of that job: it may be handed on later, too. */
+  of(sender: string, job: string): void;
+}
+
 interface Grant {
   readonly peer: string;
   readonly held: HeldBlocks;
@@ -36,6 +55,7 @@ export class PassingOn {
   readonly #outreach: Outreach;
   /** By their tokens. */
   readonly #grants = new Map<string, Grant>();
+  readonly #remembered = new RememberedJobs();
   readonly #stop = new AbortController();
   #granted = Promise.withResolvers<void>();
 
@@ -43,21 +63,95 @@ export class PassingOn {
     this.#outreach = outreach;
   }
 
-  /** One transfer that comes in takes part. Dispose of it when it has ended. */
-  begin(): ReceiverPassing & Disposable {
+  /** One transfer that comes in takes part. */
+  begin(): Passing {
     const held = new HeldBlocks();
+    let remember = (): void => undefined;
     return {
       held,
+      of: (sender, job) => {
+        remember = () => this.#remembered.add(sender, job, held.remembered());
+      },
       open: (peer, signal, callMe) => this.#open(peer, signal, callMe),
       call: (peer, token) => void this.#call(peer, token),
-      grant: (peer, token) => {
-        if (this.#grants.size >= MAX_PASSED_ON) return; // the sender hears that it is not served, and sends it itself
-        this.#grants.set(token, { peer, held });
-        this.#granted.resolve();
-        this.#granted = Promise.withResolvers();
+      grant: (peer, token) => this.#grant(peer, token, held),
+      [Symbol.dispose]: () => {
+        remember();
+        void this.#endLater(held);
       },
-      [Symbol.dispose]: () => void this.#endLater(held),
     };
+  }
+
+  #grant(peer: string, token: string, held: HeldBlocks): void {
+    if (this.#grants.size >= MAX_PASSED_ON) return; // the sender hears that it is not served, and sends it itself
+    this.#grants.set(token, { peer, held });
+    this.#granted.resolve();
+    this.#granted = Promise.withResolvers();
+  }
+
+  /** Hands on what came of a sender before, as it says on a connection whose next message is `hold`, until no one takes it. */
+  async hold(messenger: Messenger, { id: sender }: Membership): Promise<void> {
+    let held: HeldBlocks | undefined;
+    let telling: NodeJS.Timeout | undefined;
+    try {
+      for await (const message of messenger) {
+        if (held === undefined) {
+          held = await this.#tellHeld(messenger, sender, holdMessage.parse(message).job);
+          void held.closeUnused(KEPT_MS, KEPT_AT_MOST_MS, this.#stop.signal).then(() => messenger.close());
+          const word = carriedMessage.format({ carried: [] });
+          telling = setInterval(() => {
+            void messenger.send(word.header, word.content).catch(() => undefined);
+          }, TELL_EVERY_MS);
+        } else if (passOnMessage.is(message)) this.#passOn(passOnMessage.parse(message), held);
+        else if (callMessage.is(message)) this.#callNamed(callMessage.parse(message), held);
+        else throw new FilerError('unexpected-message', 'it was asked to hand blocks on, and nothing else');
+      }
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      messenger.reject(error);
+    } finally {
+      clearInterval(telling);
+      if (held !== undefined) this.#end(held);
+      await messenger.close();
+    }
+  }
+
+  /** @throws FilerError `path-missing` when nothing of it is known here */
+  async #tellHeld(messenger: Messenger, sender: string, job: string): Promise<HeldBlocks> {
+    const blocks = this.#remembered.of(sender, job);
+    if (blocks === undefined)
+      throw new FilerError('path-missing', 'nothing of this job is known here: send it yourself');
+    const digests = [...blocks.keys()];
+    for (let first = 0; first < digests.length; first += MAX_AWAITED_BLOCKS) {
+      const some = digests.slice(first, first + MAX_AWAITED_BLOCKS);
+      const complete = first + some.length === digests.length;
+      const word = heldBlocksMessage.format({ digests: some, complete });
+      await messenger.send(word.header, word.content);
+    }
+    return HeldBlocks.from(blocks);
+  }
+
+  /** @throws FilerError `unexpected-message` */
+  #passOn({ peer, token }: HolderNamed, held: HeldBlocks): void {
+    if (this.#grantsOf(held).length >= MAX_HOLDERS)
+      throw new FilerError('unexpected-message', `more than ${MAX_HOLDERS} machines were named`);
+    this.#grant(peer, token, held);
+  }
+
+  /** @throws FilerError `unexpected-message` for a machine that was not named */
+  #callNamed({ peer, callBack }: Call, held: HeldBlocks): void {
+    if (!this.#grantsOf(held).some(([, grant]) => grant.peer === peer))
+      throw new FilerError('unexpected-message', 'a machine is to be called that was not named');
+    void this.#call(peer, callBack);
+  }
+
+  #grantsOf(held: HeldBlocks): [string, Grant][] {
+    return [...this.#grants].filter(([, grant]) => grant.held === held);
+  }
+
+  #end(held: HeldBlocks): void {
+    held.close();
+    for (const [token] of this.#grantsOf(held)) this.#grants.delete(token);
   }
 
   /** Dials a holder; where it does not answer, it is asked to dial this machine meanwhile. */
@@ -106,9 +200,8 @@ export class PassingOn {
 
   /** Others may be a little behind. */
   async #endLater(held: HeldBlocks): Promise<void> {
-    if (![...this.#grants.values()].some((grant) => grant.held === held)) return held.close();
-    await held.closeUnused(KEPT_MS, KEPT_AT_MOST_MS, this.#stop.signal);
-    for (const [token, grant] of this.#grants) if (grant.held === held) this.#grants.delete(token);
+    if (this.#grantsOf(held).length > 0) await held.closeUnused(KEPT_MS, KEPT_AT_MOST_MS, this.#stop.signal);
+    this.#end(held);
   }
 
   /** Serves a connection of a machine that was named here, to its end. */

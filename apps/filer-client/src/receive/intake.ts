@@ -189,6 +189,7 @@ export class TransferIntake {
     let isStaged = false;
     const ended = Promise.withResolvers<void>();
     const accept: ReceivePolicy['accept'] = async (offer, asker) => {
+      passing?.of(from.id, offer.job);
       const cap = this.#rules.judge(offer, from, () => this.offers.accepted(from.id, offer));
       if (cap === undefined) return undefined;
       if (cap === 'ask') {

@@ -7,6 +7,7 @@ import { sumOf, type DeliveryCounts } from '../api/contract/counts.ts';
 import { type DeliveryEnd, type KeptDelivery, type KeptJob } from '../store/job-rows.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
+import { earlierRecipients } from './earlier-recipients.ts';
 import { exitCodeOf } from './outcome.ts';
 import type { RecipientDone, SendDone, SendEvent } from '../api/contract/send.ts';
 import { parseKeptRequest, waysOf, type SendRequest } from '../jobs/send-request.ts';
@@ -71,7 +72,12 @@ export class LiveJob {
     const recipients = member.jobs.deliveries(job.id).length;
     const isToMany = recipients > 1;
     if (recipients >= PASS_ON_FROM_RECIPIENTS && waysOf(this.request) === 'any')
-      this.#race = new RelayRace(recipients, member.passOnFromBytes, member.recipientRates);
+      this.#race = new RelayRace(
+        recipients,
+        member.passOnFromBytes,
+        member.recipientRates,
+        earlierRecipients(job.id, parts.outreach),
+      );
     this.#shared = {
       reads: isToMany ? new SharedReads() : undefined,
       limit: lowestOf(limit === undefined ? undefined : new RateLimit(limit), member.limits.send),

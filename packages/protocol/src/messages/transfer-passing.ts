@@ -5,23 +5,25 @@
  *   sender → recipient    pass-on, holder, relayed, relayed-file, repoint, supply, call
  *   recipient → sender    lacking, unreached, carried
  *   recipient → holder    carry, then wanted; holder → recipient: block, no-block
+ *   sender → a recipient that has all    hold, later pass-on, call; its answers: held-blocks, carried
  */
 import { FilerError } from '../errors.ts';
 import { MAX_AWAITED_BLOCKS, MAX_BLOCK_PIECE_BYTES, MAX_CHUNK_BYTES, MAX_HOLDERS } from '../limits.ts';
 import { bytes, json } from './content.ts';
 import { message, type Parsed } from './declaration.ts';
-import { integer, optional, text } from './field.ts';
+import { flag, integer, optional, text } from './field.ts';
 import { fileTime } from './file-time.ts';
 import { fieldsOf, integerOf, listOf, textOf } from './json.ts';
 import {
   askerToOwner,
   blocksFromHolder,
   blocksToHolder,
+  receiverToCaller,
   receiverToSender,
   senderToReceiver,
 } from './route.ts';
 import { BLOCK_DIGEST_BYTES } from './transfer-basis.ts';
-import { digest, entryNumber, errorCode, MAX_MODE, reason } from './transfer-fields.ts';
+import { digest, entryNumber, errorCode, JOB_PATTERN, MAX_MODE, reason } from './transfer-fields.ts';
 
 /** The word in `features` of a hello and its welcome for these messages. */
 export const PASS_ON = 'pass-on';
@@ -182,18 +184,40 @@ export const carryMessage = message({
   example: { token: EXAMPLE.token },
 });
 
+const digests = {
+  shape: 'digests, one after the other',
+  limit: `${BLOCK_DIGEST_BYTES} bytes each, 1 to ${MAX_AWAITED_BLOCKS}`,
+  read: (content: Buffer, what: string) => ({ digests: digestsOf(content, what) }),
+  write: (words: { readonly digests: readonly string[] }) =>
+    Buffer.concat(words.digests.map((each) => Buffer.from(each.slice(PREFIX.length), 'hex'))),
+};
+
 /** Blocks, by their digests, in the order in which they are awaited. */
 export const wantedMessage = message({
   type: 'wanted',
   routes: [blocksToHolder],
-  content: {
-    shape: 'digests, one after the other',
-    limit: `${BLOCK_DIGEST_BYTES} bytes each, 1 to ${MAX_AWAITED_BLOCKS}`,
-    read: (content, what) => ({ digests: digestsOf(content, what) }),
-    write: ({ digests }: { readonly digests: readonly string[] }) =>
-      Buffer.concat(digests.map((each) => Buffer.from(each.slice(PREFIX.length), 'hex'))),
-  },
+  content: digests,
   example: { digests: [EXAMPLE.block] },
+});
+
+/** The first message to one that has got a job of the speaker's before: others are to get it there. */
+export const holdMessage = message({
+  type: 'hold',
+  routes: [askerToOwner],
+  header: { job: text({ pattern: JOB_PATTERN }) },
+  example: { job: 'd29ya2VkZXhhbXBsZQ' },
+});
+
+/** Blocks of that job that are still there, in any order. */
+export const heldBlocksMessage = message({
+  type: 'held-blocks',
+  routes: [receiverToCaller],
+  header: {
+    /** Whether these are the last ones. */
+    complete: flag(),
+  },
+  content: digests,
+  example: { complete: true, digests: [EXAMPLE.block] },
 });
 
 function digestsOf(content: Buffer, what: string): string[] {

@@ -18,6 +18,12 @@ export interface HeldFile {
   path: string | undefined;
 }
 
+/** Where blocks are that came before, by their digests. */
+export type RememberedBlocks = ReadonlyMap<
+  string,
+  { readonly path: string; readonly offset: number; readonly bytes: number }
+>;
+
 interface HeldBlock {
   readonly file: HeldFile;
   readonly offset: number;
@@ -160,6 +166,28 @@ export class HeldBlocks {
       await pause(leftMs, signal);
     }
     this.close();
+  }
+
+  /** What is in files that have their places: no file is open for it, and it is read again by its name. */
+  remembered(): RememberedBlocks {
+    const places = [...this.#blocks].flatMap(
+      ([
+        digest,
+        {
+          file: { path },
+          offset,
+          bytes,
+        },
+      ]) => (path === undefined ? [] : [[digest, { path, offset, bytes }] as const]),
+    );
+    return new Map(places);
+  }
+
+  static from(remembered: RememberedBlocks): HeldBlocks {
+    const held = new HeldBlocks();
+    for (const [digest, { path, offset, bytes }] of remembered)
+      held.add(digest, { descriptor: undefined, path }, offset, bytes);
+    return held;
   }
 
   /** Nothing more is handed on. May be called twice. */

@@ -48,8 +48,8 @@ export interface LaneOptions {
   readonly limit: Limit | undefined;
   /** Aborted when the connection has ended. */
   readonly stop: AbortSignal;
-  /** It has everything from before, and is sent nothing. @default false */
-  readonly hasAll?: boolean | undefined;
+  /** Blocks that it has from before: it is sent nothing. @default it is a recipient */
+  readonly has?: readonly string[] | undefined;
   /** Content comes of others from now on. Called once. */
   readonly joined?: (() => void) | undefined;
   /** The transfer cannot continue. */
@@ -104,6 +104,14 @@ export class RelayLane {
     this.#race = options.race;
     this.id = options.id;
     this.channel = options.channel;
+    if (options.has === undefined) return;
+    for (const digest of options.has) this.#know(digest, true);
+    this.#entry = Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Whether it gets something itself. */
+  get isRecipient(): boolean {
+    return this.#options.has === undefined;
   }
 
   /** Bytes that it says it has of others. */
@@ -144,7 +152,7 @@ export class RelayLane {
       while (!stop.aborted) {
         const holder = this.#race.holderOf(this.id);
         if (holder === undefined || !this.knows(holder)) return undefined;
-        if (holder.#known.has(digest) || holder.#options.hasAll === true) {
+        if (holder.#known.has(digest)) {
           this.#missed = 0;
           return holder.id;
         }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { holderMessage, passOnMessage, PASS_ON_FROM_BYTES } from '@filer/protocol';
 import { send } from '../wire/channel.ts';
+import type { EarlierHolders } from './earlier-holders.ts';
 import { KnownRates } from './known-rates.ts';
 import { RelayLane, type LaneOptions, type Race } from './relay-lane.ts';
 import { LOOK_EVERY_MS, RelayPlan, type Move, type RelayMember } from './relay-plan.ts';
@@ -16,6 +17,7 @@ export class RelayRace implements Race, Disposable {
   readonly #plan: RelayPlan;
   readonly #fromBytes: number;
   readonly #rates: KnownRates;
+  readonly #earlier: EarlierHolders | undefined;
   /** Those that wait until it is known that the job is large enough. */
   readonly #early: RelayMember[] = [];
   #isOn = false;
@@ -29,8 +31,15 @@ export class RelayRace implements Race, Disposable {
    * @param recipients of the job
    * @param fromBytes what less than this holds goes to each from the sender
    * @param rates what is known of earlier jobs @default nothing
+   * @param earlier those that have all of it already @default they are not asked
    */
-  constructor(recipients: number, fromBytes = PASS_ON_FROM_BYTES, rates = new KnownRates()) {
+  constructor(
+    recipients: number,
+    fromBytes = PASS_ON_FROM_BYTES,
+    rates = new KnownRates(),
+    earlier?: EarlierHolders,
+  ) {
+    this.#earlier = earlier;
     this.#plan = new RelayPlan(recipients);
     this.#fromBytes = fromBytes;
     this.#rates = rates;
@@ -55,6 +64,15 @@ export class RelayRace implements Race, Disposable {
     if (member.passes) lane.joined();
     const rate = this.#rates.of(member.id);
     this.#apply(this.#plan.join({ ...member, rate }, performance.now()));
+    if (lane.isRecipient) this.#askEarlier(member);
+  }
+
+  /** One that would get all from the sender gets it of those that are done. */
+  #askEarlier(late: RelayMember): void {
+    if (!late.passes || this.#plan.holderOf(late.id) !== undefined) return;
+    this.#earlier?.ask(late, ({ member, channel, digests: has, stop }) =>
+      this.enter(member, { channel, limit: undefined, stop, failed: () => undefined, has }),
+    );
   }
 
   /** A recipient has accepted the offer. Dispose of its lane when its connection ends. */
@@ -88,6 +106,7 @@ export class RelayRace implements Race, Disposable {
     const holders = new Set(lanes.filter(({ isOpen }) => isOpen).map(({ id }) => this.#plan.holderOf(id)));
     for (const lane of lanes) if (!lane.isOpen && !holders.has(lane.id)) lane.forget();
     this.remembering = Math.max(1, lanes.filter(({ remembers }) => remembers).length);
+    if (!lanes.some(({ isOpen, isRecipient }) => isOpen && isRecipient)) this.#earlier?.end();
   }
 
   /** The lane of who a recipient is to take from; undefined for the sender. */
@@ -170,6 +189,7 @@ export class RelayRace implements Race, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#earlier?.end();
     clearInterval(this.#looking);
     this.#looking = undefined;
     for (const lane of this.#lanes.values()) lane.wake();

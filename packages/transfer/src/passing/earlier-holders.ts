@@ -1,0 +1,129 @@
+import { carriedMessage, FilerError, heldBlocksMessage, holdMessage, TRANSFER_LIMITS } from '@filer/protocol';
+import { lastWord, lossOf, outOfPlace } from '../wire/ending.ts';
+import { send } from '../wire/channel.ts';
+import type { HolderChannel } from './holder-link.ts';
+import type { RelayMember } from './relay-stand.ts';
+
+/** Digests that one may name, of 32 GiB in blocks of 1 MiB: the sender remembers no more of one. */
+const MAX_NAMED = 32_768;
+
+/** How long one may take until it has named what it has, in ms: the late one gets it from the sender meanwhile. */
+const ANSWER_MS = 5_000;
+
+export interface EarlierHoldersOptions {
+  readonly job: string;
+  /** Those that have got all of the job, the ones to ask first before the others. */
+  readonly candidates: (late: RelayMember) => readonly RelayMember[];
+  /** @throws FilerError why one cannot be asked */
+  readonly open: (id: string, signal: AbortSignal) => Promise<HolderChannel>;
+}
+
+/** One that takes part from now on. */
+export interface EarlierHolder {
+  readonly member: RelayMember;
+  readonly channel: HolderChannel;
+  readonly digests: readonly string[];
+  /** Aborted when it is needed no longer. */
+  readonly stop: AbortSignal;
+}
+
+/** What a holder that was asked takes part with. */
+interface Lane {
+  heard(): void;
+  close(hasAll: boolean): void;
+}
+
+/**
+ * Recipients whose transfers have ended well: where one comes late, one of them is asked over a connection of its own, and hands
+ * on what it has. It is trusted as little as any holder.
+ */
+export class EarlierHolders {
+  readonly #options: EarlierHoldersOptions;
+  /** Those that could not help. */
+  readonly #tried = new Set<string>();
+  #asking: AbortController | undefined;
+
+  constructor(options: EarlierHoldersOptions) {
+    this.#options = options;
+  }
+
+  /** Asks one after the other, unless one takes part. @param enter makes one take part */
+  ask(late: RelayMember, enter: (holder: EarlierHolder) => Lane): void {
+    if (this.#asking !== undefined) return;
+    const candidates = this.#options.candidates(late).filter(({ id }) => !this.#tried.has(id));
+    if (candidates.length === 0) return;
+    const asking = new AbortController();
+    this.#asking = asking;
+    void this.#ask(candidates, enter, asking.signal).finally(() => {
+      if (this.#asking === asking) this.#asking = undefined;
+    });
+  }
+
+  /** No one needs them now. */
+  end(): void {
+    this.#asking?.abort(new FilerError('interrupted', 'no one takes anything from here now'));
+    this.#asking = undefined;
+  }
+
+  async #ask(
+    candidates: readonly RelayMember[],
+    enter: (holder: EarlierHolder) => Lane,
+    stop: AbortSignal,
+  ): Promise<void> {
+    for (const member of candidates) {
+      this.#tried.add(member.id);
+      try {
+        if (await this.#converse(member, enter, stop)) return;
+      } catch (error) {
+        if (!(error instanceof FilerError)) throw error;
+      }
+      if (!stop.aborted) continue;
+      this.#tried.delete(member.id);
+      return;
+    }
+  }
+
+  /** @returns whether it took part, to the end of its connection @throws FilerError why it could not */
+  async #converse(
+    member: RelayMember,
+    enter: (holder: EarlierHolder) => Lane,
+    stop: AbortSignal,
+  ): Promise<boolean> {
+    const late = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)]);
+    const channel = await this.#options.open(member.id, late).catch((error: unknown) => {
+      if (late.aborted) throw new FilerError('peer-unreachable', 'it does not answer', { cause: error });
+      throw error;
+    });
+    const close = (): void => void channel.close();
+    late.addEventListener('abort', close, { once: true });
+    let lane: Lane | undefined;
+    try {
+      if (late.aborted) return false;
+      channel.setLimits?.(TRANSFER_LIMITS);
+      await send(channel, holdMessage.format({ job: this.#options.job }));
+      const digests: string[] = [];
+      for await (const message of channel) {
+        if (message.header['type'] === 'error') throw lastWord(message.header, channel);
+        if (lane !== undefined && carriedMessage.is(message)) lane.heard();
+        else if (lane === undefined && heldBlocksMessage.is(message)) {
+          const named = heldBlocksMessage.parse(message);
+          digests.push(...named.digests);
+          if (digests.length > MAX_NAMED) throw outOfPlace('one more block');
+          if (!named.complete) continue;
+          late.removeEventListener('abort', close);
+          stop.addEventListener('abort', close, { once: true });
+          if (stop.aborted) return false;
+          this.#tried.delete(member.id);
+          lane = enter({ member: { ...member, hasAll: true }, channel, digests, stop });
+        } else throw outOfPlace(message.header['type'] ?? 'a message without a type');
+      }
+      if (lane === undefined) throw await lossOf(channel);
+      return true;
+    } finally {
+      lane?.close(false);
+      late.removeEventListener('abort', close);
+      stop.removeEventListener('abort', close);
+      await channel.close();
+    }
+  }
+}
