@@ -2,7 +2,7 @@ import { FilerError, PASS_ON } from '@filer/protocol';
 import { EarlierHolders, type RelayMember } from '@filer/transfer';
 import type { Outreach } from '../network/outreach.ts';
 import { reachForTransfer } from '../network/reach-for-transfer.ts';
-import { subnetOf } from './subnet.ts';
+import { subnetOf } from '../jobs/subnet.ts';
 
 /** So many are asked for one that comes late: each costs a connection. */
 const MOST_ASKED = 3;
