@@ -4,7 +4,7 @@ import { send } from '../wire/channel.ts';
 import type { HolderChannel } from './holder-link.ts';
 import type { RelayMember } from './relay-stand.ts';
 
-/** Digests that one may name, of 32 GiB in blocks of 1 MiB: the sender remembers no more of one. */
+/** Digests that one may name, of 32 GiB in blocks of 1 MiB: this is what the sender remembers of one. */
 const MAX_NAMED = 32_768;
 
 /** How long one may take until it has named what it has, in ms: the late one gets it from the sender meanwhile. */
