@@ -12,7 +12,6 @@ const FLOODS = {
     'handshakes',
     'keys',
     'bursts',
-    'memberBursts',
     'connections',
     'parts',
     'directory',
@@ -20,6 +19,7 @@ const FLOODS = {
     'unknown',
     'removals',
     'reports',
+    'memberBursts', // the last: after it the member cannot connect for a while
   ],
   client: [
     'parts',
@@ -34,8 +34,8 @@ const FLOODS = {
     'handshakes',
     'keys',
     'bursts',
-    'memberBursts',
     'connections',
+    'memberBursts',
   ],
 } as const;
 
