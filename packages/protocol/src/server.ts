@@ -2,8 +2,15 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, type ErrorCode } from './errors.ts';
 import { addressBlockOf } from './fairness/address-block.ts';
+import { processShares } from './fairness/process-shares.ts';
 import { SESSION_LIMITS } from './handshake.ts';
-import { MAX_UNAUTHENTICATED_BYTES, REFUSAL_DELAY_MS, TLS_MESSAGE_OVERHEAD_FACTOR } from './limits.ts';
+import {
+  MAX_UNAUTHENTICATED_BYTES,
+  MAX_REFUSAL_DELAY_MS,
+  REFUSAL_DELAY_MS,
+  REFUSAL_LINGER_MS,
+  TLS_MESSAGE_OVERHEAD_FACTOR,
+} from './limits.ts';
 import { Hub, type HubCallbacks } from './hub.ts';
 import { Messenger, type MessengerOptions } from './messenger.ts';
 import type { Hello } from './messages/session.ts';
@@ -93,10 +100,10 @@ export class Server extends Hub {
     } catch (error) {
       const isTooMany = error instanceof FilerError && error.code === 'too-many-connections';
       if (!isTooMany) throw error;
-      const link = this.#links.get(messenger);
-      link?.hold(true); // others of its address would wait for its turns
-      await Promise.race([wait(REFUSAL_DELAY_MS, undefined, { ref: false }), messenger.closed]);
-      link?.hold(false);
+      this.#links.get(messenger)?.hold(); // others of its address would wait for its turns
+      await Promise.race([wait(refusalDelayMs(messenger), undefined, { ref: false }), messenger.closed]);
+      // Its own end, which no one reads, is not waited for.
+      setTimeout(() => messenger.destroy(), REFUSAL_LINGER_MS).unref();
       throw error;
     }
   }
@@ -138,4 +145,11 @@ export class Server extends Hub {
     this.#links.get(messenger)?.admit();
     if (messenger.peerId !== undefined) messenger.chargeTo(messenger.peerId);
   }
+}
+
+function refusalDelayMs({ peerId, id }: Messenger): number {
+  const { refusals } = processShares;
+  const [holder, now] = [peerId ?? id, performance.now()];
+  refusals.take(holder, 1, now);
+  return Math.min(MAX_REFUSAL_DELAY_MS, Math.max(REFUSAL_DELAY_MS, refusals.waitMs(holder, 1, now)));
 }

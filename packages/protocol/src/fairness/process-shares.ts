@@ -21,6 +21,8 @@ export const processShares = {
   lists: new Rates({ atOnce: LIST_BYTES_AT_ONCE, perSecond: LIST_BYTES_PER_SECOND }),
   /** Connections that were ended because they changed TLS keys thousands of times. */
   overhead: new Rates({ atOnce: 1, perSecond: 1 / KEY_CHANGE_PAUSE_SECONDS }),
+  /** Connections that were refused since their machine had too many. */
+  refusals: new Rates({ atOnce: 1, perSecond: 1 }),
   /** The event loop. */
   turns: new FairTurns(),
 } as const;

@@ -59,8 +59,8 @@ export interface AcceptedLink extends Link {
    * side. TLS links only; a plain link is admitted from the start.
    */
   admit(): void;
-  /** Whether what comes waits, read by no one, until this is said again: for one that is refused after a pause. TLS links only. */
-  hold(isHeld: boolean): void;
+  /** Nothing that comes is read from now on: for a connection that is refused after a pause. TLS links only. */
+  hold(): void;
   /**
    * Sets what ends, and tells, a connection that was not admitted in time. TLS links only.
    *

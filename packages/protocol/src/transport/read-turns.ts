@@ -17,8 +17,6 @@ export class ReadTurns {
   readonly #waiting = new Map<Duplex, Waiting>();
   /** Holders in the order of their turns, and the streams of each. */
   readonly #holders = new Map<string, Set<Duplex>>();
-  /** Not read at all. */
-  readonly #held = new Map<Duplex, Waiting>();
   #reading: Duplex | undefined;
   #isTurning = false;
   /** Turns until the next pause. */
@@ -47,26 +45,12 @@ export class ReadTurns {
     if (waiting !== undefined) startReading(stream, waiting);
   }
 
-  /** It has no turn until `unhold`: the others do not wait for it. */
+  /** It is not read any longer, and the others do not wait for it. */
   hold(stream: Duplex): void {
-    const waiting = this.#forget(stream);
-    if (waiting === undefined) return;
-    this.#held.set(stream, waiting);
-    stopReading(stream);
-  }
-
-  /** It has its turns again. */
-  unhold(stream: Duplex): void {
-    const waiting = this.#held.get(stream);
-    if (waiting === undefined) return;
-    this.#held.delete(stream);
-    this.add(stream, waiting.holder);
-    if (waiting.secure !== undefined) this.secured(stream, waiting.secure);
-    if (this.#reading === stream) startReading(stream, waiting);
+    if (this.#forget(stream) !== undefined) stopReading(stream);
   }
 
   #forget(stream: Duplex): Waiting | undefined {
-    this.#held.delete(stream);
     const waiting = this.#waiting.get(stream);
     if (waiting === undefined) return undefined;
     this.#waiting.delete(stream);

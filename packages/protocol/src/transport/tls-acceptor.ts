@@ -149,7 +149,7 @@ export class TlsAcceptor {
         secure.once('close', () => this.#readFreely.giveBack(peerId, 1));
         this.#reads.release(stream);
       },
-      hold: (isHeld) => (isHeld ? this.#reads.hold(stream) : this.#reads.unhold(stream)),
+      hold: () => this.#reads.hold(stream),
       onExpired: (end) => void (expire = end),
     });
   }
