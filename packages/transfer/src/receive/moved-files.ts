@@ -307,7 +307,7 @@ export class MovedFiles implements Disposable {
   }
 }
 
-/** A new descriptor is told of a write that failed, as long as no other was. */
+/** A new descriptor reports a write that failed, as long as no other was. */
 async function syncPart({ hidden, isSynced }: Copied): Promise<void> {
   if (isSynced) return;
   const descriptor = openSync(pathOf(hidden), constants.O_RDONLY | constants.O_NOFOLLOW);
