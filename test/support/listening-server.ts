@@ -24,15 +24,17 @@ export class ListeningServer implements AsyncDisposable {
   readonly messages: Message[] = [];
   readonly #listener: Listener;
   readonly #answer: Answer;
+  readonly #observed: string | undefined;
   #wake: (() => void)[] = [];
 
-  private constructor(listener: Listener, answer: Answer) {
+  private constructor(listener: Listener, answer: Answer, observed: string | undefined) {
     this.#listener = listener;
     this.#answer = answer;
+    this.#observed = observed;
   }
 
-  /** @param home of the server, which listened on `port` */
-  static async open(home: string, port: number, answer: Answer): Promise<ListeningServer> {
+  /** @param home of the server, which listened on `port` @param observed the address at which it says that it sees clients */
+  static async open(home: string, port: number, answer: Answer, observed?: string): Promise<ListeningServer> {
     const identity = await loadIdentity(home);
     if (identity === undefined) throw new Error('the server was started before');
     const self: { server?: ListeningServer } = {};
@@ -40,7 +42,7 @@ export class ListeningServer implements AsyncDisposable {
       { transport: 'tls', host: '127.0.0.1', port, identity },
       { onConnection: (link) => void self.server?.serve(link, identity) },
     );
-    self.server = new ListeningServer(listener, answer);
+    self.server = new ListeningServer(listener, answer, observed);
     return self.server;
   }
 
@@ -60,7 +62,9 @@ export class ListeningServer implements AsyncDisposable {
       const { hello, version, welcome } = await readHello(messenger);
       const { network, removals } = hello;
       this.hellos.push(hello);
-      await welcome({ version, features: [], network, removals, software: id.slice(0, 8), heartbeatMs: 500 });
+      const software = id.slice(0, 8);
+      const more = this.#observed === undefined ? {} : { observed: this.#observed };
+      await welcome({ version, features: [], network, removals, software, heartbeatMs: 500, ...more });
       const session = new Session(messenger, (message) => {
         this.messages.push(message);
         for (const wake of this.#wake.splice(0)) wake();

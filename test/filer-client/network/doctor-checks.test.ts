@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judge } from '../../../apps/filer-client/src/doctor/path-mtu.ts';
-import { checkClock } from '../../../apps/filer-client/src/doctor/server-checks.ts';
+import { checkClock, checkNat } from '../../../apps/filer-client/src/doctor/server-checks.ts';
 
 test.each([
   [0, 'ok'],
@@ -35,4 +35,31 @@ test('what the kernel says of a connection is judged', () => {
   });
   expect(judge(line('1279 segs_out:1000'))).toMatchObject({ state: 'warning' });
   expect(judge('')).toMatchObject({ state: 'skipped' });
+});
+
+test('of a connection that a third machine passes on, the way up to there is said to be looked at', () => {
+  const { summary, facts } = judge(line('1500 segs_out:10'), 'relayed by ip-server');
+
+  expect(summary).toContain('relayed by ip-server');
+  expect(facts).toMatchObject({ mtuBytes: 1500, toRelay: true });
+  expect(judge(line('1500 segs_out:10'))).toMatchObject({ facts: { toRelay: false } });
+});
+
+test.each([
+  ['192.0.2.7:4000', '192.0.2.7', 'none'],
+  ['192.0.2.7:5000', '::ffff:192.0.2.7', 'none'],
+  ['203.0.113.5:4000', '192.168.1.2', 'port-preserving'],
+  ['203.0.113.5:5000', '192.168.1.2', 'port-changing'],
+  ['203.0.113.5:4000', '100.64.0.2', 'carrier-grade'],
+])('%s, seen of %s, is %s', (observed, local, kind) => {
+  expect(checkNat({ observed, localHost: local, localPort: 4_000 }, [])).toMatchObject({
+    state: 'ok',
+    facts: { kind },
+  });
+});
+
+test.each([undefined, 'reboot.example:1', '$(reboot)', '[::1]:1'])('of %j nothing is said', (observed) => {
+  expect(checkNat({ observed, localHost: '192.168.1.2', localPort: 4_000 }, [])).toMatchObject({
+    state: 'skipped',
+  });
 });

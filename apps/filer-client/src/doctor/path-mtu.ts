@@ -14,8 +14,12 @@ const LEAST_MTU = 1_280;
 /** A connection that sends again more often than this loses what it sends, in parts of all segments. */
 const MANY_LOST = 0.02;
 
-/** What the kernel has learned about the largest packets on the way of a connection, and about what was lost. */
-export async function checkPathMtu({ localPort, remotePort }: Socket): Promise<Check> {
+/**
+ * What the kernel has learned about the largest packets on the way of a connection, and about what was lost.
+ *
+ * @param via who passes the bytes on, where that is a third machine: what is behind it, the kernel of this one does not see
+ */
+export async function checkPathMtu({ localPort, remotePort }: Socket, via?: string): Promise<Check> {
   if (localPort === undefined || remotePort === undefined)
     return skipped('path-mtu', 'this connection has no packets of its own');
   try {
@@ -24,7 +28,7 @@ export async function checkPathMtu({ localPort, remotePort }: Socket): Promise<C
       timeout: SS_MS,
       maxBuffer: 65_536,
     });
-    return judge(stdout);
+    return judge(stdout, via);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const why =
@@ -33,8 +37,8 @@ export async function checkPathMtu({ localPort, remotePort }: Socket): Promise<C
   }
 }
 
-/** @param text what `ss -ti` prints of one connection */
-export function judge(text: string): Check {
+/** @param text what `ss -ti` prints of one connection @param via as above */
+export function judge(text: string, via?: string): Check {
   const numberOf = (name: string): number | undefined => {
     const [, digits] = new RegExp(`(?:^|\\s)${name}:(\\d+)`).exec(text) ?? [];
     return digits === undefined ? undefined : Number(digits);
@@ -44,9 +48,10 @@ export function judge(text: string): Check {
   const segments = numberOf('segs_out') ?? 0;
   const [, again = '0'] = /\sretrans:\d+\/(\d+)/.exec(text) ?? [];
   const lost = segments === 0 ? 0 : Number(again) / segments;
-  const facts = { mtuBytes: mtu, segments, sentAgain: Number(again) };
+  const facts = { mtuBytes: mtu, segments, sentAgain: Number(again), toRelay: via !== undefined };
   const lossWords = again === '0' ? '' : `, ${(lost * 100).toFixed(1)} % sent again`;
-  const words = `packets of ${mtu} bytes pass${lossWords}`;
+  const reach = via === undefined ? '' : `; ${via}, and only the way up to there is looked at`;
+  const words = `packets of up to ${mtu} bytes are sent${lossWords}${reach}`;
   if (mtu < LEAST_MTU)
     return warning('path-mtu', `${words}: very small`, 'look at VPNs and tunnels in between', facts);
   if (lost > MANY_LOST)

@@ -30,12 +30,16 @@ const LATE_MS = 5_000;
 /** Of so few bytes a rate says little. */
 const FEW_BYTES = 1_024;
 
-const REMEDIES: Partial<Record<ErrorCode, string>> = {
-  'identity-changed': 'ask who runs it, and if it is right: `filer-client trust NAME`',
-  'peer-unreachable':
-    'on that machine: `filer-client doctor`; it says whether its daemon runs and its port is open',
-  removed: 'it is no member any longer: it joins again with a new invite',
-};
+const ON_PEER = 'on that machine: `filer-client doctor`';
+
+function peerRemedy(code: ErrorCode, name: string): string {
+  const remedies: Partial<Record<ErrorCode, string>> = {
+    'identity-changed': `ask who runs it, and if it is right: \`filer-client trust ${name}\``,
+    'peer-unreachable': `${ON_PEER}; it says whether its daemon runs and its port is open`,
+    removed: 'on the server: `ip-server invite`; on that machine: `filer-client join - --new-identity`',
+  };
+  return remedies[code] ?? ON_PEER;
+}
 
 /** Looks at the way to a peer: whether and how it is reached, how long that takes, how much goes through. */
 export async function* checkPeer(
@@ -50,7 +54,7 @@ export async function* checkPeer(
   } catch (error) {
     signal.throwIfAborted();
     const code = error instanceof FilerError ? error.code : 'internal';
-    yield failedBy('peer', error, REMEDIES[code] ?? 'on that machine: `filer-client doctor`');
+    yield failedBy('peer', error, peerRemedy(code, peer.name));
     return;
   }
   const connectMs = performance.now() - began;
@@ -76,11 +80,12 @@ export async function* checkPeer(
       facts,
     );
     yield { ...checkClock(probed.aheadMs, peer.name), check: 'peer-clock' };
-    yield await checkThroughput(outreach, session, peer.name, signal);
-    yield await checkPathMtu(messenger.socket);
+    yield await checkThroughput(outreach, session, { name: peer.name, via }, signal);
+    // Over a third machine, the connection of this one ends there.
+    yield await checkPathMtu(messenger.socket, address === null ? via : undefined);
   } catch (error) {
     signal.throwIfAborted();
-    yield failedBy('peer', error, 'on that machine: `filer-client doctor`');
+    yield failedBy('peer', error, ON_PEER);
   } finally {
     if (signal.aborted) messenger.destroy();
     else await session.close();
@@ -98,7 +103,7 @@ interface Rate {
 async function checkThroughput(
   { member }: Outreach,
   session: Session,
-  name: string,
+  { name, via }: Pick<PeerConnection, 'via'> & { readonly name: string },
   signal: AbortSignal,
 ): Promise<Check> {
   let up: Rate | undefined;
@@ -107,10 +112,10 @@ async function checkThroughput(
     up = await measureUp(member, session, granted, signal);
     const down = await measureDown(member, session, name, granted, signal);
     const [sending, receiving] = [bytesPerSecond(up), bytesPerSecond(down)];
-    const facts = { upBytesPerSecond: sending, downBytesPerSecond: receiving };
+    const facts = { upBytesPerSecond: sending, downBytesPerSecond: receiving, via };
     return ok(
       'throughput',
-      `${rateWords(sending)} to ${name}, ${rateWords(receiving)} from it${limitWords(member)}`,
+      `${rateWords(sending)} to ${name}, ${rateWords(receiving)} from it, ${via}${limitWords(member)}`,
       facts,
     );
   } catch (error) {
@@ -123,8 +128,9 @@ async function checkThroughput(
     const remedy =
       'short messages pass and long ones do not: try a smaller MTU here, `sudo ip link set dev INTERFACE mtu 1280`, and look at VPNs and tunnels in between';
     const direction = up === undefined ? 'to' : 'from';
-    return failed('throughput', `no measurement ${direction} ${name}: ${error.message}`, remedy, {
+    return failed('throughput', `no measurement ${direction} ${name}, ${via}: ${error.message}`, remedy, {
       code: error.code,
+      via,
     });
   }
 }

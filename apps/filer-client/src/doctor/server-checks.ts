@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import {
   FilerError,
   formatHostPort,
@@ -13,6 +13,7 @@ import {
   DIAL_BACK_MS,
   within,
   type ErrorCode,
+  type HostPort,
   type Session,
 } from '@filer/protocol';
 import {
@@ -72,16 +73,19 @@ export async function probe(session: Session, signal: AbortSignal): Promise<Prob
   return best;
 }
 
-/** What to do when there is no session, by its reason. */
-const REMEDIES: Partial<Record<ErrorCode, string>> = {
-  'server-unreachable':
-    'on the server: `ip-server doctor`; from here: `nc -vz HOST 10901`; if it moved: `filer-client server HOST:PORT`',
-  'identity-mismatch':
-    'another program or server answers there: if the server moved, `filer-client server HOST:PORT`; if it was set up again, `filer-client join -` with a new invite',
-  removed: '`filer-client join - --new-identity` with a new invite',
-  'not-a-member': '`filer-client join -` with a new invite',
-  'duplicate-identity': 'on one of the two machines: `filer-client join - --new-identity`',
-};
+/** What to do when there is no session, by its reason. @param address at which the server is looked for */
+function serverRemedy(code: ErrorCode, address: HostPort | undefined): string {
+  const where = address === undefined ? '' : `from here: \`nc -vz ${address.host} ${address.port}\`; `;
+  const remedies: Partial<Record<ErrorCode, string>> = {
+    'server-unreachable': `on the server: \`ip-server doctor\`; ${where}if it moved: \`filer-client server HOST:PORT\``,
+    'identity-mismatch':
+      'another program or server answers there: if the server moved, `filer-client server HOST:PORT`; if it was set up again, `filer-client join -` with a new invite',
+    removed: '`filer-client join - --new-identity` with a new invite',
+    'not-a-member': '`filer-client join -` with a new invite',
+    'duplicate-identity': 'on one of the two machines: `filer-client join - --new-identity`',
+  };
+  return remedies[code] ?? 'on the server: `ip-server doctor`';
+}
 
 /** Whether the ip-server answers with its pinned id. */
 export async function checkServer(
@@ -108,7 +112,7 @@ export async function checkServer(
   } catch (error) {
     signal.throwIfAborted();
     const code = error instanceof FilerError ? error.code : 'internal';
-    const failure = failedBy('server', error, REMEDIES[code] ?? 'on the server: `ip-server doctor`');
+    const failure = failedBy('server', error, serverRemedy(code, member.server.addresses[0]));
     const addresses = member.server.addresses.map(formatHostPort).join(', ');
     return { check: { ...failure, facts: { ...failure.facts, address: addresses, id: member.server.id } } };
   }
@@ -129,11 +133,16 @@ export function checkClock(aheadMs: number | undefined, whose: string): Check {
   return off > CLOCK_WARNING_MS ? warning('clock', words, remedy, facts) : ok('clock', words, facts);
 }
 
+/** Where the server says that it sees this machine, and this end of the connection as it is here. */
+export interface Seen {
+  readonly observed: string | undefined;
+  readonly localHost: string | undefined;
+  readonly localPort: number | undefined;
+}
+
 /** What stands between this machine and the server, as far as addresses tell. */
-export function checkNat(server: ServerSession, own = ownHosts()): Check {
-  const { observed } = server.welcome;
-  const local = plain(server.localHost ?? '');
-  const localPort = server.session.messenger.socket.localPort;
+export function checkNat({ observed, localHost, localPort }: Seen, own = ownHosts()): Check {
+  const local = plain(localHost ?? '');
   const seen = observed === undefined ? undefined : seenAt(observed);
   if (seen === undefined || local === '')
     return skipped('nat', 'the ip-server does not say at which address it sees this machine');
@@ -155,11 +164,12 @@ export function checkNat(server: ServerSession, own = ownHosts()): Check {
       ? 'port-preserving'
       : 'port-changing';
   const words = {
-    'carrier-grade': 'an address translation of the provider (CGNAT), so no port can be forwarded',
-    'port-preserving': 'an address translation that keeps ports',
-    'port-changing': 'an address translation that changes ports',
+    'carrier-grade':
+      'this machine has an address of a translation of the provider (CGNAT), through which no port can be forwarded',
+    'port-preserving': 'an address translation, which kept the port of this connection',
+    'port-changing': 'an address translation, which changed the port of this connection',
   }[kind];
-  return ok('nat', `${words}: ${local} is seen as ${seen.host}`, { ...facts, kind });
+  return ok('nat', `${words}: the ip-server sees ${local} as ${seen.host}`, { ...facts, kind });
 }
 
 /** Whether connections from outside reach this machine: the server tries it. */
@@ -185,8 +195,9 @@ export async function checkReachable(
   try {
     const asked = session.ask(reachMessage.format({ port }), { timeoutMs: 3 * DIAL_BACK_MS, signal });
     const { reached, address } = reachedMessage.parse(await asked);
+    const dialled = seen ?? seenAt(address);
     const facts = {
-      address: seen === undefined ? address : formatHostPort({ host: seen.host, port }),
+      address: dialled === undefined ? null : formatHostPort({ host: dialled.host, port }),
       reached,
     };
     return reached
@@ -207,7 +218,7 @@ export async function checkReachable(
 }
 
 function reachedCheck(facts: Facts, hosts: readonly string[], seenHost: string | undefined): Check {
-  const words = `the ip-server can open connections to ${String(facts['address'])}`;
+  const words = `the ip-server can open connections to ${dialledWords(facts)}`;
   if (seenHost === undefined || hosts.includes(seenHost) || isLoopback(seenHost))
     return ok('reachable', words, facts);
   return warning(
@@ -218,12 +229,17 @@ function reachedCheck(facts: Facts, hosts: readonly string[], seenHost: string |
   );
 }
 
+/** @param facts whose address is null where the server names none */
+function dialledWords({ address }: Facts): string {
+  return typeof address === 'string' ? address : 'this machine';
+}
+
 function closedCheck(facts: Facts, port: number, seenHost: string | undefined): Check {
   const isTranslated = seenHost !== undefined && !isLoopback(seenHost) && !ownHosts().includes(seenHost);
   // Others reach it all the same where the server helps: punched, or relayed.
   return warning(
     'reachable',
-    `the ip-server cannot open a connection to ${String(facts['address'])}: others reach this machine only with its help, which may be slower`,
+    `the ip-server cannot open a connection to ${dialledWords(facts)}: others reach this machine only with its help, which may be slower`,
     isTranslated
       ? `forward port ${port} (TCP) of the router to this machine, and start with \`--advertise ${String(facts['address'])}\``
       : `open port ${port} (TCP) in the firewall of this machine: \`sudo ufw allow ${port}/tcp\``,
@@ -233,7 +249,7 @@ function closedCheck(facts: Facts, port: number, seenHost: string | undefined): 
 
 /** Where a server says that it sees this machine: another machine's words. */
 function seenAt(observed: string): { readonly host: string; readonly port: number } | undefined {
-  const [seen] = tcpAddressesOf([observed]);
+  const [seen] = tcpAddressesOf([observed], (host) => isIP(host) !== 0);
   return seen;
 }
 

@@ -43,7 +43,9 @@ async function* allChecks(context: OperationContext, signal: AbortSignal): Async
   yield check;
   if (server !== undefined && probed !== undefined) {
     yield checkClock(probed.aheadMs, 'the ip-server');
-    yield checkNat(server);
+    const { welcome, localHost, session } = server;
+    const { localPort } = session.messenger.socket;
+    yield checkNat({ observed: welcome.observed, localHost, localPort });
     yield daemon.listen === null
       ? skipped('reachable', 'no daemon listens here')
       : await checkReachable(member, server, daemon.listen, signal);
