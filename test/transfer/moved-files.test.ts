@@ -146,6 +146,37 @@ test.each([
   expect(readdirSync(again.there).toSorted()).toEqual(['renamed', 'tree']);
 });
 
+test.each([
+  ['', {}],
+  [', and digests that are remembered are not used', { checksum: true }],
+])('nothing of a renamed file travels whose digest is not remembered%s', async (_, send) => {
+  const again = await Again.delivered([]);
+  renameSync(again.at('tree/large'), again.at('tree/renamed'));
+  const kept: ReceiptBatch[] = [];
+  const { sent, received } = await again.send(['tree'], { ...send, keep: (batch) => void kept.push(batch) });
+
+  expect(sent.ok).toBe(true);
+  expect(received).toMatchObject({ ok: true, bytesReceived: 0 });
+  expect(contents(join(again.there, 'tree'))).toMatchObject(contents(again.at('tree')));
+  expect(readdirSync(join(again.there, 'tree')).toSorted()).toEqual(['large', 'renamed']);
+  for (const batch of kept) verifyReceipts(batch);
+  expect(kept.flatMap(({ files }) => files)).toMatchObject([
+    { path: 'alice/tree/renamed', ...digestsOf(LARGE) },
+  ]);
+});
+
+test('another file of its size and time comes', async () => {
+  const again = await Again.delivered([]);
+  const other = Buffer.alloc(LARGE.length, 'other');
+  writeFileSync(again.at('tree/other'), other);
+  utimesSync(again.at('tree/other'), MTIME_S, MTIME_S);
+  const { sent, received } = await again.send(['tree']);
+
+  expect(sent.ok).toBe(true);
+  expect(received.bytesReceived).toBe(other.length);
+  expect(contents(join(again.there, 'tree'))).toEqual(contents(again.at('tree')));
+});
+
 test('what another sender delivered, or the receiver has, stands for nothing', async () => {
   const again = await Again.delivered(FEW);
   again.deliveries.all.clear();

@@ -23,7 +23,7 @@ export interface EntryPlannerOptions extends MakingOptions {
   /** Of a stage: brings what is there already. */
   readonly seeding: Pick<Seeding, 'seed'> | undefined;
   /** Brings what is there under another name. */
-  readonly moved: Pick<MovedFiles, 'copy' | 'placed'> | undefined;
+  readonly moved: Pick<MovedFiles, 'copy' | 'alike' | 'placed' | 'bring'> | undefined;
   readonly space: Space;
   readonly policy: ReceivePolicy;
   /** Aborted when the sender is gone: what is still to be decided is not. */
@@ -92,7 +92,7 @@ export class EntryPlanner {
       if (this.#options.gone.aborted)
         throw new FilerError('connection-closed', 'the sender left while its files were compared');
     }
-    await this.#takeMoved(first, answers, left);
+    await this.#takeMoved(first, entries, answers, left);
     await this.#making.noted(); // before it is said to be made
     await this.#folders.settled(this.#entries.firstPending);
     return answers;
@@ -135,6 +135,11 @@ export class EntryPlanner {
       const moved = this.#options.moved?.copy(number, entry, components, left);
       if (moved !== undefined)
         return moved.then((isCopied) => (isCopied ? this.#have(components) : find())).catch(refuse);
+      const alike = this.#options.moved?.alike(entry, components);
+      if (alike !== undefined)
+        return alike
+          .then((files) => this.#answer(number, entry, components, { files, basisBytes: 0 }, left))
+          .catch(refuse);
       const answer = find();
       return answer instanceof Promise ? answer.catch(refuse) : answer;
     } catch (error) {
@@ -143,12 +148,21 @@ export class EntryPlanner {
   }
 
   /** Copies of what is there under another name are in place: one that failed has to come. */
-  async #takeMoved(first: number, answers: EntryAnswer[], left: Room): Promise<void> {
+  async #takeMoved(
+    first: number,
+    entries: readonly Entry[],
+    answers: EntryAnswer[],
+    left: Room,
+  ): Promise<void> {
     for (const { entry, announced, components, there } of (await this.#options.moved?.placed()) ?? []) {
-      const { path: name, size } = announced;
-      if (there !== undefined)
-        this.#identical({ entry, name, size, components, there, facts: factsOf(announced) });
-      else answers[entry - first] = await this.#findAgain(entry, announced, components, left);
+      const { path: name, size, mtimeNs, mode } = announced;
+      const facts = { mtimeNs, mode };
+      if (there !== undefined) this.#identical({ entry, name, size, components, there, facts });
+      else {
+        const announcedAs = entries[entry - first];
+        if (announcedAs !== undefined)
+          answers[entry - first] = await this.#findAgain(entry, announcedAs, components, left);
+      }
     }
   }
 
@@ -247,7 +261,7 @@ export class EntryPlanner {
     if (named.length > 0) {
       const told = named.map((file) => ({
         seal: blindedDigest(file.digest),
-        path: this.#pathOf(components, file.name),
+        path: file.elsewhere ?? this.#pathOf(components, file.name),
       }));
       return { answer: 'check', bytes, files: told };
     }

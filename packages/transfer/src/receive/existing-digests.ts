@@ -15,6 +15,8 @@ export interface ExistingFile extends KnownDigest {
   readonly identity: string;
   /** Its time and permissions; undefined when it has changed since it was looked at. */
   readonly facts: FileFacts | undefined;
+  /** Where it is, relative to the inbox, if that is another path than it is to have. */
+  readonly elsewhere?: string;
   /** Its digests were known, not read now. */
   readonly remembered: boolean;
 }

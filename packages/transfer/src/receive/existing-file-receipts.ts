@@ -62,7 +62,8 @@ export class ExistingFileReceipts {
       this.#owner.result({ name, size, status: 'skipped', path, digest });
   }
 
-  async #settle(identical: Identical): Promise<void> {
+  /** Gives the receipt of one. Never rejects but for a bug. */
+  async settle(identical: Identical): Promise<void> {
     const { entry, name, size, components, there, facts } = identical;
     const { present, sync } = this.#options;
     const { digest, blocks, remembered } = there;
@@ -89,7 +90,7 @@ export class ExistingFileReceipts {
   /** The sender named one that is here, instead of sending it. */
   async vouchFor(identical: Identical): Promise<void> {
     this.#options.present.stands(identical);
-    await this.#beside.begun(this.#settle(identical));
+    await this.#beside.begun(this.settle(identical));
   }
 
   /** No one was told about these yet, and no one will be. */

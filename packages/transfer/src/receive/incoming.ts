@@ -1,4 +1,4 @@
-import type { Entry, EntryAnswer, FilerError, Skip } from '@filer/protocol';
+import { FilerError, type Entry, type EntryAnswer, type Skip } from '@filer/protocol';
 import { Finalizer, type FinalizerOptions } from './finalizer.ts';
 import { EntryPlanner, type EntryPlannerOptions } from './entry-planner.ts';
 import { outOfPlace } from '../wire/ending.ts';
@@ -10,7 +10,11 @@ import { PartialFiles, type PartialFilesOptions } from './partial-files.ts';
 import { parseSafePath } from '../disk/safe-path.ts';
 import { SmallFiles } from './small-files.ts';
 import { BoundedTasks } from '../wire/bounded-tasks.ts';
-import { ExistingFileReceipts, type ExistingFileReceiptsOptions } from './existing-file-receipts.ts';
+import {
+  ExistingFileReceipts,
+  type ExistingFileReceiptsOptions,
+  type Identical,
+} from './existing-file-receipts.ts';
 import { NOT_SENT, WantedEntries } from './wanted-entries.ts';
 
 /** Finished files that may be synced and named side by side, while the next ones come in. */
@@ -55,8 +59,12 @@ export class IncomingToFolder implements Incoming {
   readonly #small: SmallFiles;
   readonly #existingReceipts: ExistingFileReceipts;
   readonly #planner: EntryPlanner;
+  readonly #moved: IncomingOptions['moved'];
+  readonly #owner: IncomingOwner;
 
   constructor(options: IncomingOptions, owner: IncomingOwner) {
+    this.#owner = owner;
+    this.#moved = options.moved;
     this.#entries = new WantedEntries(owner, options.ownership);
     this.#folders = new FilledFolders(options.place);
     this.#commits = new BoundedTasks((work) => owner.follow(work), MAX_COMMITS);
@@ -92,14 +100,24 @@ export class IncomingToFolder implements Incoming {
     this.#entries.noLongerAhead(wanted);
     this.#entries.finish(wanted);
     const { name, size, facts } = wanted;
-    await this.#existingReceipts.vouchFor({
-      entry,
-      name,
-      size,
-      components: parseSafePath(name),
-      there,
-      facts,
-    });
+    const identical = { entry, name, size, components: parseSafePath(name), there, facts };
+    if (there.elsewhere === undefined) await this.#existingReceipts.vouchFor(identical);
+    else await this.#commits.begun(this.#bring(identical, there.elsewhere));
+  }
+
+  /** What is under another path gets this one, too. */
+  async #bring(identical: Identical, elsewhere: string): Promise<void> {
+    const { entry, name, size, components, facts } = identical;
+    const { digest } = identical.there;
+    const there = await this.#moved?.bring(entry, { path: name, size, ...facts }, components, digest);
+    if (there !== undefined) {
+      await this.#existingReceipts.settle({ ...identical, there });
+      return;
+    }
+    const code = 'verification-failed';
+    const message = `${JSON.stringify(elsewhere)}, which is the same file, was changed at the receiver, or there is no room for a copy: send it again`;
+    this.#owner.failed({ entry, code, message });
+    this.#owner.result({ name, size, status: 'failed', code, message, failedBy: 'here' });
   }
 
   async finish(): Promise<void> {

@@ -1,7 +1,7 @@
 import { closeSync, constants, fsync, openSync, unlinkSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { FilerError, systemCode, type Digests, type Entry } from '@filer/protocol';
+import { FilerError, MAX_PRESENT_FILES, systemCode, type Digests, type Entry } from '@filer/protocol';
 import { digestsOfSmall } from '../digests/digests.ts';
 import { readDigests } from '../digests/known-digests.ts';
 import { copyUpTo } from '../disk/copy-file.ts';
@@ -53,8 +53,20 @@ export interface MovedFilesOptions {
   readonly gone: AbortSignal;
 }
 
+/** What a sender announces of a file. */
+type Announced = Pick<Entry, 'path' | 'size' | 'mode' | 'mtimeNs'>;
+
+/** What was delivered, by digest and by time. */
+interface Places {
+  readonly byDigest: Map<string, DeliveredPlace[]>;
+  readonly byTime: Map<number, DeliveredPlace[]>;
+}
+
 /** Where a content was delivered. */
 interface DeliveredPlace {
+  /** Relative to the inbox. */
+  readonly path: string;
+  readonly digest: string;
   readonly components: readonly string[];
   readonly mtimeNs: bigint | undefined;
   copies: number;
@@ -63,7 +75,7 @@ interface DeliveredPlace {
 /** One that is copied under a hidden name. */
 interface Copied {
   readonly entry: number;
-  readonly announced: Entry;
+  readonly announced: Announced;
   readonly components: readonly string[];
   readonly hidden: Hidden;
   readonly digests: Digests;
@@ -73,7 +85,7 @@ interface Copied {
 /** What became of a copy: without a file, it has to come. */
 export interface Moved {
   readonly entry: number;
-  readonly announced: Entry;
+  readonly announced: Announced;
   readonly components: readonly string[];
   readonly there: ExistingFile | undefined;
 }
@@ -87,7 +99,7 @@ export class MovedFiles implements Disposable {
   readonly #options: MovedFilesOptions;
   readonly #root: Folder;
   readonly #folders: FolderPath;
-  #places: Promise<Map<string, DeliveredPlace[]>> | undefined;
+  #places: Promise<Places> | undefined;
   #copied: Copied[] = [];
 
   constructor(options: MovedFilesOptions) {
@@ -108,16 +120,67 @@ export class MovedFiles implements Disposable {
     components: readonly string[],
     left: Room,
   ): Promise<boolean> | undefined {
-    const { kind, size, digest, growing } = announced;
-    if (kind !== 'file' || size === 0 || digest === undefined || growing === true) return undefined;
+    const { digest } = announced;
+    if (digest === undefined || !this.#isNew(announced, components)) return undefined;
+    const copying = this.#copy(entry, announced, components, digest, left);
+    return copying.then((copied) => {
+      if (copied !== undefined) this.#copied.push(copied);
+      return copied !== undefined;
+    });
+  }
+
+  /**
+   * Files of the size and time of one that is announced without its digest, which may be it: its sender reads it to compare
+   * them, and nothing else. What is small comes sooner than that.
+   *
+   * @returns undefined where there is nothing to look for
+   */
+  alike(announced: Entry, components: readonly string[]): Promise<readonly ExistingFile[]> | undefined {
+    const { digest, size } = announced;
+    if (digest !== undefined || size <= SMALL_BYTES || !this.#isNew(announced, components)) return undefined;
+    return this.#alike(announced, components.at(-1) ?? '');
+  }
+
+  /** Copies a file that its sender says to be one that `alike` gave. @returns undefined where that is not so any more */
+  async bring(
+    entry: number,
+    announced: Announced,
+    components: readonly string[],
+    digest: string,
+  ): Promise<ExistingFile | undefined> {
+    const left = await this.#options.space.left(announced.size);
+    const copied = await this.#copy(entry, announced, components, digest, left);
+    const [moved] = copied === undefined ? [] : await this.#place([copied]);
+    return moved?.there;
+  }
+
+  #isNew({ kind, size, growing }: Entry, components: readonly string[]): boolean {
+    if (kind !== 'file' || size === 0 || growing === true) return false;
     const parents = this.#options.place.require(components.slice(0, -1));
-    if (statsAt(parents, components.at(-1) ?? '') !== undefined) return undefined;
-    return this.#copy(entry, announced, components, digest, left);
+    return statsAt(parents, components.at(-1) ?? '') === undefined;
+  }
+
+  async #alike({ size, mtimeNs }: Entry, name: string): Promise<readonly ExistingFile[]> {
+    this.#places ??= this.#lookThrough();
+    const found: ExistingFile[] = [];
+    for (const each of (await this.#places).byTime.get(secondsOf(mtimeNs)) ?? []) {
+      using folder = this.#folders.at(each.components.slice(0, -1))?.again();
+      const there = folder === undefined ? undefined : statsAt(folder, each.components.at(-1) ?? '');
+      if (there === undefined || !isFileOf(there, size) || !isUnchanged(each, there.mtimeNs)) continue;
+      const { digest, path: elsewhere } = each;
+      const identity = identityOf(there);
+      const unknown = { blocks: '', facts: undefined, synced: false, remembered: false };
+      found.push({ ...unknown, name, digest, identity, elsewhere });
+    }
+    return found;
   }
 
   /** Brings the copies to the disk, and names them. */
   async placed(): Promise<readonly Moved[]> {
-    const copied = this.#copied.splice(0);
+    return await this.#place(this.#copied.splice(0));
+  }
+
+  async #place(copied: readonly Copied[]): Promise<readonly Moved[]> {
     if (copied.length === 0) return [];
     const { sync, place } = this.#options;
     const isTogether = sync && copied.length >= LEAST_TOGETHER && canSyncFileSystem(place.folder);
@@ -148,27 +211,26 @@ export class MovedFiles implements Disposable {
 
   async #copy(
     entry: number,
-    announced: Entry,
+    announced: Announced,
     components: readonly string[],
     digest: string,
     left: Room,
-  ): Promise<boolean> {
+  ): Promise<Copied | undefined> {
     this.#places ??= this.#lookThrough();
     const { place, mark } = this.#options;
     const { size } = announced;
-    for (const from of (await this.#places).get(digest) ?? []) {
+    for (const from of (await this.#places).byDigest.get(digest) ?? []) {
       if (from.copies >= MAX_COPIES) continue;
       const hidden = partIn(place.folder, mark);
       const room = this.#takeRoom(size, left);
-      if (room === undefined) return false;
+      if (room === undefined) return undefined;
       try {
         const digests = await this.#copyFrom(from, announced, digest, hidden);
         if (digests !== undefined) {
           from.copies++;
           room.use();
           const isSynced = size > SMALL_BYTES;
-          this.#copied.push({ entry, announced, components, hidden, digests, isSynced });
-          return true;
+          return { entry, announced, components, hidden, digests, isSynced };
         }
       } catch (error) {
         if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
@@ -176,7 +238,7 @@ export class MovedFiles implements Disposable {
       dropPart(hidden);
       room.giveBack();
     }
-    return false;
+    return undefined;
   }
 
   /** @returns undefined where there is no room: as if nothing were here, and the usual way says so */
@@ -215,20 +277,20 @@ export class MovedFiles implements Disposable {
 
   /** @returns its digests; undefined where it is not what was delivered any more */
   async #copyFrom(
-    { components, mtimeNs }: DeliveredPlace,
-    { size, mode, mtimeNs: newMtimeNs }: Entry,
+    from: DeliveredPlace,
+    { size, mode, mtimeNs }: Announced,
     digest: string,
     hidden: Hidden,
   ): Promise<Digests | undefined> {
-    const own = components.at(-1) ?? '';
-    using folder = this.#folders.at(components.slice(0, -1))?.again();
+    const own = from.components.at(-1) ?? '';
+    using folder = this.#folders.at(from.components.slice(0, -1))?.again();
     const there = folder === undefined ? undefined : statsAt(folder, own);
     if (folder === undefined || there === undefined || !isFileOf(there, size)) return undefined;
-    if (mtimeNs !== undefined && secondsOf(mtimeNs) !== secondsOf(there.mtimeNs)) return undefined;
+    if (!isUnchanged(from, there.mtimeNs)) return undefined;
     if (size <= SMALL_BYTES) {
       const content = contentOf(folder.at(own), { size, digest });
       if (content === undefined) return undefined;
-      writePart({ hidden, size, mode, mtimeNs: newMtimeNs, digest }, content);
+      writePart({ hidden, size, mode, mtimeNs, digest }, content);
       return digestsOfSmall(content);
     }
     const copy = pathOf(hidden);
@@ -237,7 +299,7 @@ export class MovedFiles implements Disposable {
     if (read?.digest !== digest) return undefined;
     const descriptor = openSync(copy, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
-      setFacts(descriptor, mode, newMtimeNs);
+      setFacts(descriptor, mode, mtimeNs);
       if (this.#options.sync) await syncDescriptor(descriptor);
     } finally {
       closeSync(descriptor);
@@ -287,24 +349,36 @@ export class MovedFiles implements Disposable {
     }
   }
 
-  async #lookThrough(): Promise<Map<string, DeliveredPlace[]>> {
+  async #lookThrough(): Promise<Places> {
     const { deliveries, place, gone } = this.#options;
-    const places = new Map<string, DeliveredPlace[]>();
+    const byDigest = new Map<string, DeliveredPlace[]>();
+    const byTime = new Map<number, DeliveredPlace[]>();
     let before: string | undefined;
     for (let looked = 0; looked < MAX_LOOKED_AT && !gone.aborted; looked += PAGE) {
       const page = deliveries.below(place.path, before, PAGE);
       for (const { path, content, mtimeNs, removing } of page) {
-        const known = places.get(content) ?? [];
-        if (removing !== undefined || known.length >= MAX_PLACES) continue;
+        if (removing !== undefined || !content.startsWith('blake3:')) continue;
         const below = place.path === '' ? path : path.slice(place.path.length + 1);
-        places.set(content, [...known, { components: below.split('/'), mtimeNs, copies: 0 }]);
+        const at = { path, digest: content, components: below.split('/'), mtimeNs, copies: 0 };
+        addTo(byDigest, content, at, MAX_PLACES);
+        if (mtimeNs !== undefined) addTo(byTime, secondsOf(mtimeNs), at, MAX_PRESENT_FILES);
       }
       if (page.length < PAGE) break;
       before = page.at(-1)?.path;
       await turn();
     }
-    return places;
+    return { byDigest, byTime };
   }
+}
+
+function addTo<K>(places: Map<K, DeliveredPlace[]>, key: K, at: DeliveredPlace, most: number): void {
+  const known = places.get(key);
+  if (known === undefined) places.set(key, [at]);
+  else if (known.length < most) known.push(at);
+}
+
+function isUnchanged({ mtimeNs }: DeliveredPlace, foundNs: bigint): boolean {
+  return mtimeNs === undefined || secondsOf(mtimeNs) === secondsOf(foundNs);
 }
 
 /** A new descriptor reports a write that failed, as long as no other was. */
