@@ -17,7 +17,7 @@ import {
   type KnownDigest,
 } from '../../packages/transfer/src/digests/known-digests.ts';
 import { verifyReceipts } from '../../packages/transfer/src/receipts/receipts.ts';
-import { digestsOf } from './by-hand.ts';
+import { digestsOf, withReceiver } from './by-hand.ts';
 import { deliveredBefore } from './delivered-before.ts';
 import { transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
@@ -163,6 +163,26 @@ test.each([
   expect(kept.flatMap(({ files }) => files)).toMatchObject([
     { path: 'alice/tree/renamed', ...digestsOf(LARGE) },
   ]);
+});
+
+test('one whose old file is changed while its sender compares gets no receipt, and no file', async () => {
+  const again = await Again.delivered([]);
+  const { digest } = digestsOf(LARGE);
+  const there = join(again.there, 'tree', 'large');
+  utimesSync(there, 0, 0);
+  again.deliveries.all.set('alice/tree/large', { content: digest, mtimeNs: 0n, job: 'job' });
+  const { hand, outcome } = await withReceiver(again.ends, { deliveries: again.deliveries });
+  await hand.offer({ renamed: LARGE.length });
+  writeFileSync(there, Buffer.alloc(LARGE.length, 'other'));
+  utimesSync(there, 0, 0);
+  await hand.say({ type: 'skip', entry: '0', digest });
+  await hand.say({ type: 'done' });
+
+  expect(await outcome).toMatchObject({
+    ok: false,
+    files: [{ name: 'renamed', code: 'verification-failed' }],
+  });
+  expect(readdirSync(again.there)).toEqual(['tree']);
 });
 
 test('another file of its size and time comes', async () => {
