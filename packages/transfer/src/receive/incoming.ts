@@ -1,4 +1,4 @@
-import { FilerError, type Entry, type EntryAnswer, type Skip } from '@filer/protocol';
+import type { Entry, EntryAnswer, FilerError, Skip } from '@filer/protocol';
 import { Finalizer, type FinalizerOptions } from './finalizer.ts';
 import { EntryPlanner, type EntryPlannerOptions } from './entry-planner.ts';
 import { outOfPlace } from '../wire/ending.ts';
