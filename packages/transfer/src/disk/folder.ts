@@ -10,6 +10,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -123,6 +124,11 @@ export class Folder implements Disposable {
     futimesSync(this.#descriptor, Date.now() / 1000, mtime);
   }
 
+  /** Whether another disk, or another part of this one, is mounted here or between the two. @throws a system error */
+  isMountedApart(from: Folder): boolean {
+    return mountOf(this.#descriptor) !== mountOf(from.#descriptor);
+  }
+
   /** Open as long as this object is. */
   get descriptor(): number {
     return this.#descriptor;
@@ -189,6 +195,14 @@ function makeFolder(path: string): boolean {
     if (systemCode(error) !== 'EEXIST') throw error;
     return false;
   }
+}
+
+/** A bind mount has the number of the disk that it is of: only Linux tells the two apart. */
+function mountOf(descriptor: number): string {
+  const { dev } = fstatSync(descriptor, { bigint: true });
+  if (!BY_DESCRIPTOR) return String(dev);
+  const told = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1');
+  return `${dev} ${/^mnt_id:\s*(\d+)/m.exec(told)?.[1] ?? ''}`;
 }
 
 function openFolder(path: string): number {

@@ -20,14 +20,7 @@ import { takeRoom } from '../receive/receive-policy.ts';
 import { identityAt } from './exchange.ts';
 
 /** What a file system answers to `link` where there is none, or none more. */
-const NO_LINKS: ReadonlySet<string> = new Set([
-  'EPERM',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOSYS',
-  'EMLINK',
-  'EXDEV',
-]);
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /** Until it has its name. */
 const CARRIED = `${STAGE_PREFIX}carried`;
@@ -118,7 +111,7 @@ export class CarryTarget implements AsyncDisposable {
     this.#hasChanged = true;
     if (had !== undefined) rmSync(to, { recursive: true, force: true });
     try {
-      await this.#copy(from, to, there);
+      await this.#copy(from, to, there, name);
     } catch (error) {
       if (systemCode(error) !== 'ENOENT' || identityAt(from) !== undefined) throw error;
       return;
@@ -126,10 +119,11 @@ export class CarryTarget implements AsyncDisposable {
     if (had !== undefined) renameSync(to, this.folder.at(name));
   }
 
-  async #copy(from: string, to: string, there: BigIntStats): Promise<void> {
+  async #copy(from: string, to: string, there: BigIntStats, name: string): Promise<void> {
     try {
       linkSync(from, to);
     } catch (error) {
+      if (systemCode(error) === 'EXDEV') throw isMounted(name);
       if (!NO_LINKS.has(systemCode(error) ?? '')) throw error;
       if (there.isSymbolicLink()) {
         symlinkSync(readlinkSync(from), to);
@@ -157,6 +151,14 @@ export class CarryTarget implements AsyncDisposable {
       if (this.#above !== undefined) folder[Symbol.dispose]();
     }
   }
+}
+
+/** What is mounted below a name would go along with the version that is replaced, and be removed with it. */
+export function isMounted(path: string): FilerError {
+  return new FilerError(
+    'refused',
+    `${JSON.stringify(path)} is mounted there from another disk, and would go with what is replaced: unmount it there first, or send without --stage`,
+  );
 }
 
 async function syncFile(path: string): Promise<void> {

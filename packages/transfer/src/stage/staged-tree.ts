@@ -7,7 +7,7 @@ import { contentOfLink, isFolder, type Deliveries } from '../receive/deliveries.
 import { statsAt, type ExistingDigests } from '../receive/existing-digests.ts';
 import { identityOfUnchanged, linkAt } from '../receive/ownership.ts';
 import { Breaths } from './breaths.ts';
-import { CarryTarget, type CarryOptions } from './carry-target.ts';
+import { CarryTarget, isMounted, type CarryOptions } from './carry-target.ts';
 import type { StagedItem } from './tidy-stage.ts';
 
 /** What a release takes away, because the sender has it no longer. */
@@ -183,6 +183,7 @@ export class StagedTree {
   ): Promise<boolean> {
     using inner = from.enter(name);
     if (inner === undefined) return false;
+    if (inner.isMountedApart(from)) throw isMounted(path);
     const isBlocked = to === undefined || (item !== undefined && item.kind !== 'dir');
     await using target = isBlocked ? undefined : to.below(name, inner);
     let carried = false;
