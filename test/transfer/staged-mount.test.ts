@@ -16,7 +16,7 @@ test.skipIf(process.platform !== 'linux')(
       stage,
       find: () => undefined,
       isGone: () => false,
-      deliveries:
+      deliveries: { find: () => undefined },
       space: new FreeSpace(home),
       sync: false,
       files: new ExistingDigests({ known: undefined, checksum: false }),
