@@ -57,6 +57,19 @@ test.skipIf(needs.root())('nor is one that belongs to another user', () => {
   expect(compileCacheIn(program, env)).toBeUndefined();
 });
 
+test.skipIf(needs.root())('nor is one in a folder of another user, who could put another one there', () => {
+  writeFileSync(join(program, '.compiled'), '');
+  chownSync(folder, 12_345, 12_345);
+
+  expect(compileCacheIn(program, env)).toBeUndefined();
+  expect(existsSync(join(folder, '.cache'))).toBe(false);
+
+  chownSync(folder, 0, 0);
+  chmodSync(folder, 0o777);
+
+  expect(compileCacheIn(program, env)).toBeUndefined();
+});
+
 test('nothing is kept where no folder can be made, and no home is made for it', () => {
   writeFileSync(join(program, '.compiled'), '');
   const home = join(folder, 'no-home');

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -22,7 +22,9 @@ export function compileCacheIn(program: string, env: Environment): string | unde
   if (isPrivate(own)) return own;
   const caches = userCaches(env);
   if (caches === undefined) return undefined;
+  if (!isKept(dirname(caches))) return undefined;
   made(caches);
+  if (!isKept(caches)) return undefined;
   const users = join(caches, 'filer');
   return isPrivate(users) ? users : undefined;
 }
@@ -41,6 +43,17 @@ function isPrivate(folder: string): boolean {
   if (found?.isDirectory() !== true) return false;
   return found.uid === (process.geteuid?.() ?? found.uid) && (found.mode & 0o022) === 0;
 }
+
+/** Whether no other user can put another folder in the place of one in this folder: the owner can (HOME after `sudo -E`). */
+function isKept(folder: string): boolean {
+  const found = attempted(() => statSync(folder, { throwIfNoEntry: false }));
+  if (found?.isDirectory() !== true) return false;
+  const isOwn = found.uid === 0 || found.uid === (process.geteuid?.() ?? found.uid);
+  return isOwn && ((found.mode & 0o022) === 0 || (found.mode & STICKY) !== 0);
+}
+
+/** What is in such a folder is removed or renamed by its owner alone. */
+const STICKY = 0o1000;
 
 /** Makes a folder in one that is there. */
 function made(folder: string): void {
