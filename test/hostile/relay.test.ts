@@ -162,7 +162,7 @@ test('a server that does not relay says so, and brings machines together all the
   await using connection = await member.connect();
   await using _other = await other.connect();
 
-  expect(connection.welcome.features).toEqual(['punch']);
+  expect(connection.welcome.features).toEqual(['punch', 'relay-at']);
   await expect(ask(connection, other.id, { relay: true })).rejects.toMatchObject({ code: 'unsupported' });
   expect(await ask(connection, other.id, { punch: true })).toMatchObject({ punch: expect.any(String) });
 });

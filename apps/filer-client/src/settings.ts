@@ -9,6 +9,7 @@ import {
   LOG_FORMATS,
   LOG_LEVELS,
   optionalSetting,
+  RATE,
   setting,
   SIZE,
   textKind,
@@ -119,6 +120,12 @@ export const clientSettings = {
   ),
   sync: toggleSetting(true, 'sync files to the disk before they count as delivered'),
   passOn: toggleSetting(true, 'pass received files on to other recipients of the same job'),
+  relay: toggleSetting(
+    false,
+    'relay between members that cannot reach each other, while the ip-server can open connections to this machine',
+  ),
+  relayLimit: setting(RATE, '64MiB/s', 'limit of the rate at which is relayed for one machine'),
+  relayQuota: setting(SIZE, '256GiB', 'limit of what is relayed for one machine in a day'),
   measure: toggleSetting(
     true,
     'let members measure how fast data goes to this machine and back (`doctor PEER`)',

@@ -20,6 +20,7 @@ import { peerHandler, peerRouter } from '../network/peer-router.ts';
 import { PeerServer } from '../network/peer-server.ts';
 import { PeerSessions } from '../network/peer-sessions.ts';
 import { ReachedHere } from '../network/reached-here.ts';
+import { OwnRelay } from '../network/own-relay.ts';
 import { RecordPublisher } from '../network/record-publisher.ts';
 import { standingLimit } from '../network/standing-limits.ts';
 import { ServerLink, serverRouter } from '../network/server-link.ts';
@@ -167,12 +168,30 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
   });
   const rollouts = new Rollouts({ outreach, sessionWith: (peerId) => sessions.get(peerId), log });
   const texts = new TextCourier({ outreach, sessionWith: (peerId) => sessions.get(peerId), log });
+  let relay: OwnRelay | undefined;
   const address = await openPeerPort(
     closing.adopt(peers, () => peers.stop()),
     member,
     settings.listen,
     log,
+    settings.relay ? (stream, token) => relay?.accept(stream, token) === true : undefined,
   );
+  if (settings.relay) {
+    const { relayLimit: bytesPerSecond, relayQuota: bytesPerDay } = settings;
+    const { port } = settings.advertise[0] ?? address;
+    relay = closing.use(
+      new OwnRelay({
+        member,
+        access: link,
+        publish: () => link.publish(),
+        port,
+        bytesPerSecond,
+        bytesPerDay,
+        log,
+      }),
+    );
+    relay.route(toPeers);
+  }
   closing.defer(() => sessions.close());
   const reached = new ReachedHere({
     outreach,
@@ -231,7 +250,11 @@ async function compose(options: DaemonOptions, closing: AsyncDisposableStack): P
 
   // From here on it works.
   const advertise = settings.advertise.map(formatHostPort);
-  const listening = { ...address, advertise, others: paths.flatMap(({ addresses }) => addresses) };
+  const listening = {
+    ...address,
+    advertise,
+    others: () => [...paths.flatMap(({ addresses }) => addresses), ...(relay?.addresses ?? [])],
+  };
   closing.defer(() => collects.close());
   closing.defer(() => link.close());
   closing.defer(() => jobs.close());

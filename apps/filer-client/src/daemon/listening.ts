@@ -1,4 +1,4 @@
-import { FilerError, UNAUTHENTICATED_OPTIONS, type HostPort } from '@filer/protocol';
+import { FilerError, UNAUTHENTICATED_OPTIONS, type HostPort, type RelayDoor } from '@filer/protocol';
 import type { Home, Logger } from '@filer/program';
 import type { Member } from '../network/member.ts';
 import type { PathListener } from '../network/paths/path.ts';
@@ -17,12 +17,13 @@ export async function openPeerPort(
   member: Member,
   asked: HostPort | undefined,
   log: Logger,
+  onRelay?: RelayDoor,
 ): Promise<HostPort> {
   const onRefused = (address: string, why: string): void =>
     log.info('a connection was turned away', { address, why });
   const open = async ({ host, port }: HostPort): Promise<HostPort> => {
     const endpoint = { transport: 'tls', host, port, identity: member.identity } as const;
-    const { addr } = await peers.open(endpoint, { messenger: UNAUTHENTICATED_OPTIONS, onRefused });
+    const { addr } = await peers.open(endpoint, { messenger: UNAUTHENTICATED_OPTIONS, onRefused, onRelay });
     if (!('port' in addr)) throw new Error('a TLS server has a port');
     return addr;
   };

@@ -25,6 +25,7 @@ import { leftError, ownEnd, removedError } from './ended-membership.ts';
 import { isServer } from './known-servers.ts';
 import { LiveConnections } from './live-connections.ts';
 import { PathsUsed } from './paths-used.ts';
+import { Relays } from './relays.ts';
 import { NO_LIMITS } from './standing-limits.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
@@ -58,6 +59,7 @@ export class Member extends HomeStore {
   readonly pulse = new TransferPulse(this.events);
   readonly connections = new LiveConnections();
   readonly pathsUsed = new PathsUsed();
+  readonly relays = new Relays();
   /** Sessions with peers and the server that are told about removals and leaves. */
   readonly news = new RemovalNews();
   /** What ages are judged by, and what is kept is dated with. */

@@ -22,7 +22,7 @@ export interface Listening {
   /** Given by a person: then nothing else is published. */
   readonly advertise: readonly string[];
   /** Addresses of paths beside TCP. @default none */
-  readonly others?: readonly string[];
+  readonly others?: () => readonly string[];
 }
 
 /** Where others may dial this machine. */
@@ -38,7 +38,7 @@ export interface Published {
 /** Where others may dial this machine, best first. */
 export function publishedAddresses(listening: Listening, server: ServerSeen): Published {
   const published = tcpAddresses(listening, server);
-  return { ...published, addresses: [...published.addresses, ...(listening.others ?? [])] };
+  return { ...published, addresses: [...published.addresses, ...(listening.others?.() ?? [])] };
 }
 
 interface ServerSeen {

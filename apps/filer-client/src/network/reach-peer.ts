@@ -19,10 +19,11 @@ import {
 } from './hello.ts';
 import type { Member } from './member.ts';
 import type { Outreach } from './outreach.ts';
-import { candidatesOf, type Ways } from './paths.ts';
+import { candidatesOf, PATHS, type Ways } from './paths.ts';
 import { DIRECT } from './paths/direct.ts';
 import { pathsTo } from './paths/paths-to.ts';
 import type { Path } from './paths/path.ts';
+import type { DialMember } from './paths/relayed.ts';
 import { race, type Attempt } from './paths/race.ts';
 import { checkPin } from './pins.ts';
 
@@ -123,6 +124,12 @@ async function greet(
     learnMembership(member, welcome.membership, peer.id);
     member.connections.add(messenger);
     if (link.path !== undefined) member.pathsUsed.note(peer.id, link.path);
+    void messenger.closed.then((reason) => {
+      // A relay that was silent, cut the connection, or changed what passes: another one is tried first.
+      const isCut = reason?.cause instanceof Error && !(reason.cause instanceof FilerError);
+      const isBroken = isCut || reason?.code === 'connection-silent';
+      if (link.path !== undefined && isBroken) member.relays.failed(link.path);
+    });
     return { messenger, welcome, via: messenger.path ?? DIRECT };
   } catch (error) {
     messenger.destroy();
@@ -170,10 +177,14 @@ async function firstLink(
 ): Promise<{ readonly link: Link; readonly better?: Promise<Link | undefined> }> {
   const { member, access } = outreach;
   const ends = { identity: member.identity, expect: peer.id };
+  const dialMember: DialMember = async (relay, stop) => {
+    const about = { purpose: 'session' } as const;
+    return (await dialPeer(outreach, relay, about, { paths: PATHS, signal: stop })).messenger;
+  };
   const candidates = candidatesOf(
     peer.record?.addresses ?? [],
     access,
-    paths ?? pathsTo(outreach, peer, ways),
+    paths ?? pathsTo(outreach, peer, dialMember, ways),
   );
   const attemptsOf = (isDetour: boolean): Attempt[] =>
     candidates

@@ -11,10 +11,11 @@ import {
 } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import { joinRelay } from './join-relay.ts';
-import { candidatesOf } from './known-servers.ts';
+import { candidatesOf, isServer } from './known-servers.ts';
 import { PUNCHED } from './paths/punched.ts';
 import { relayedBy } from './paths/relayed.ts';
 import { punch } from './punch.ts';
+import { relayAddressesOf } from './relays.ts';
 import type { Outreach } from './outreach.ts';
 import type { ServerRouter } from './server-link.ts';
 import { SERVER_NAME } from './server-name.ts';
@@ -81,8 +82,12 @@ export class ReachedHere {
   }
 
   async #overRelay({ server }: Contacted, token: string): Promise<Socket> {
-    const socket = await joinRelay(this.#addressesOf(server), token, this.#stop.signal);
-    const path = relayedBy(SERVER_NAME);
+    const { member, access } = this.#parts.outreach;
+    const relay = isServer(member.server, server) ? undefined : member.directory.byId(server);
+    const addresses =
+      relay === undefined ? this.#addressesOf(server) : relayAddressesOf(relay, access.overLoopback);
+    const socket = await joinRelay(addresses, token, this.#stop.signal);
+    const path = relayedBy(relay?.name ?? SERVER_NAME);
     this.#parts.accept(socket, path, path);
     return socket;
   }

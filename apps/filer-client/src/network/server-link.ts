@@ -80,6 +80,7 @@ export class ServerLink implements ServerAccess {
   #current: ServerSession | undefined;
   #overLoopback: boolean;
   #running: Promise<void> | undefined;
+  #publisher: RecordPublisher | undefined;
   #waiting: AbortController | undefined;
   readonly #courier: Courier;
   /** The version of the schedules that the server knows. */
@@ -98,6 +99,7 @@ export class ServerLink implements ServerAccess {
 
   /** Begins to connect, and continues until `close`. */
   start(publisher: RecordPublisher): void {
+    this.#publisher ??= publisher;
     this.#running ??= this.#run(publisher);
   }
 
@@ -156,6 +158,18 @@ export class ServerLink implements ServerAccess {
       if (!(error instanceof FilerError)) throw error;
       log.debug('the server did not take the schedules', { error });
     });
+  }
+
+  /** What this machine publishes has changed: the server is told at once. Never rejects but with a bug. */
+  async publish(): Promise<void> {
+    const server = this.#current;
+    if (server === undefined) return; // the next session begins with it
+    try {
+      await this.#publisher?.publish(server);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#options.log.debug('the ip-server was not told the addresses', { error });
+    }
   }
 
   /** Says goodbye and ends. May be called twice. */

@@ -14,6 +14,7 @@ import {
   contactedMessage,
   contactMessage,
   RELAY,
+  RELAY_AT,
   Relay,
   Rendezvous,
   type PunchAnswer,
@@ -66,7 +67,7 @@ export class Reaching implements Disposable {
   constructor(parts: ReachingParts) {
     this.#parts = parts;
     const { directory, events, relays, bytesPerSecond, bytesPerDay, log } = parts;
-    this.features = relays ? [RELAY, PUNCH] : [PUNCH];
+    this.features = relays ? [RELAY, PUNCH, RELAY_AT] : [PUNCH, RELAY_AT];
     if (!relays) return;
     const relay = new Relay({
       bytesPerSecond,
@@ -75,17 +76,18 @@ export class Reaching implements Disposable {
     });
     this.relay = relay;
     this.#forget = events.listen(({ type, data }) => {
-      if (type === 'peer' && directory.get(data.id)?.status !== 'member') relay.end(data.id);
+      if (type === 'peer' && directory.get(data.id)?.status !== 'member') relay.end((id) => id === data.id);
     });
   }
 
   /** Handles what members ask. */
   route(router: MemberRouter): void {
     router
-      .on(contactMessage, async ({ peer, relay, punch }, { connection: { id } }) => {
+      .on(contactMessage, async ({ peer, relay, punch, relayAt, token }, { connection: { id } }) => {
         this.#requireMember(id, peer);
+        const elsewhere = relayAt === undefined ? undefined : this.#placeAt(peer, relayAt, token);
         // Before it is charged: who waits for a place asks often.
-        const tokens = relay ? this.#relay.issue(id, peer) : [];
+        const tokens = relay && relayAt === undefined ? this.#relay.issue(id, peer) : [];
         if (!this.#rates.tryTake(id, 1, performance.now())) {
           if (tokens[0] !== undefined) this.relay?.revoke(tokens[0]);
           throw new FilerError(
@@ -93,10 +95,11 @@ export class Reaching implements Disposable {
             'this machine asked for ways to others too often: try again later',
           );
         }
-        const meeting = punch ? this.#bringTogether() : [];
+        const meeting = punch && relayAt === undefined ? this.#bringTogether() : [];
         const { server, live } = this.#parts;
         const told = { peer: id, server, relay: tokens[1], punch: meeting[1] };
-        const reached = await live.send([peer], contactedMessage.format(told));
+        const words = contactedMessage.format(elsewhere === undefined ? told : { peer: id, ...elsewhere });
+        const reached = await live.send([peer], words);
         if (reached > 0) return contactAnswerMessage.format({ relay: tokens[0], punch: meeting[0] });
         if (tokens[0] !== undefined) this.relay?.revoke(tokens[0]);
         if (meeting[0] !== undefined) this.#punchers.revoke(meeting[0]);
@@ -125,6 +128,13 @@ export class Reaching implements Disposable {
   #requireMember(id: string, peer: string): void {
     if (peer === id || this.#parts.directory.get(peer)?.status !== 'member')
       throw new FilerError('no-such-peer', 'no other machine of this network has that id');
+  }
+
+  /** A place at a member that relays. @throws FilerError `no-such-peer`, `message-malformed` */
+  #placeAt(peer: string, relay: string, token: string | undefined): { server: string; relay: string } {
+    this.#requireMember(peer, relay);
+    if (token !== undefined) return { server: relay, relay: token };
+    throw new FilerError('message-malformed', 'relayAt comes with the token of the other machine');
   }
 
   get #relay(): Relay {

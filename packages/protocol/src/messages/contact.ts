@@ -4,13 +4,16 @@ import { FilerError } from '../errors.ts';
 import { message, type Parsed } from './declaration.ts';
 import { field, flag, integer, optional, text } from './field.ts';
 import { textOf } from './json.ts';
-import { clientToServer, peerToRelay, serverToClient } from './route.ts';
+import { clientToServer, peerToPeer, peerToRelay, serverToClient } from './route.ts';
 
 /** The word in the `features` of a server that takes `reach` and relays. */
 export const RELAY = 'relay';
 
 /** The word in the `features` of a server that takes `reach` and brings machines together. */
 export const PUNCH = 'punch';
+
+/** The word in the `features` of a server that tells machines of a place at a member that relays. */
+export const RELAY_AT = 'relay-at';
 
 const token = text({ pattern: /^[A-Za-z0-9_-]{43}$/ });
 const peerId = field<string>({
@@ -45,6 +48,10 @@ export const contactMessage = message({
     relay: flag(),
     /** Whether both are to dial each other at the same time. */
     punch: flag(),
+    /** A member that relays: the asker has a place there, and the server tells the other machine of it. */
+    relayAt: optional(peerId),
+    /** The other machine's, at that member. */
+    token: optional(token),
   },
   answers: [contactAnswerMessage],
   example: { peer: EXAMPLE_ID, relay: true },
@@ -57,7 +64,7 @@ export const contactedMessage = message({
   header: {
     /** Who asks. */
     peer: peerId,
-    /** Where the tokens count. */
+    /** Where the tokens count: a server, or a member that relays. */
     server: peerId,
     relay: optional(token),
     punch: optional(token),
@@ -65,6 +72,23 @@ export const contactedMessage = message({
   example: { peer: EXAMPLE_ID, server: EXAMPLE_ID, relay: OTHER_TOKEN },
 });
 export type Contacted = Parsed<typeof contactedMessage>;
+
+/** A place at a member that relays: a token for each of the two. */
+export const placesMessage = message({
+  type: 'places',
+  routes: [peerToPeer],
+  header: { own: token, other: token },
+  example: { own: EXAMPLE_TOKEN, other: OTHER_TOKEN },
+});
+
+/** Asks a member that relays for a place, for this machine and another one. */
+export const placeMessage = message({
+  type: 'place',
+  routes: [peerToPeer],
+  header: { peer: peerId },
+  answers: [placesMessage],
+  example: { peer: EXAMPLE_ID },
+});
 
 /** The first frame of a relayed connection, in plaintext; what follows is the TLS of the two machines. */
 export const relayMessage = message({

@@ -107,9 +107,9 @@ export class Relay {
     return tokens;
   }
 
-  /** Ends what is relayed for a machine, at the request of either side: it is not a member now. */
-  end(machine: string): void {
-    for (const pair of this.#pairs) if (pair.machines.includes(machine)) pair.end();
+  /** Ends what is relayed for machines that have left, at the request of either side. */
+  end(hasLeft: (machine: string) => boolean): void {
+    for (const pair of this.#pairs) if (pair.machines.some(hasLeft)) pair.end();
   }
 
   /** A pair will not come. @param token one of its tokens */
