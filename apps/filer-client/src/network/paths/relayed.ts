@@ -9,6 +9,7 @@ import {
   RELAY,
   RELAY_AT,
   Session,
+  type ErrorCode,
   type HostPort,
   type Link,
   type Messenger,
@@ -29,6 +30,8 @@ const ASK_AGAIN_MS = 1_000;
 
 /** So many members are tried beside the ip-server. */
 const MAX_MEMBERS = 3;
+
+const ANSWERS: ReadonlySet<ErrorCode> = new Set(['refused', 'rate-limited']);
 
 /** What the path over a relay is called. */
 export function relayedBy(name: string): string {
@@ -77,7 +80,9 @@ async function over(
     const where = `${peer.name} ${path}`;
     return { ...(await dialOver(stream, { ...ends, where }, { signal, timeoutMs: TIMEOUT_MS })), path };
   } catch (error) {
-    if (!signal.aborted) relays.failed(path);
+    // An answer says nothing against the relay: the other machine may be away.
+    const isAnswer = error instanceof FilerError && ANSWERS.has(error.code);
+    if (!signal.aborted && !isAnswer) relays.failed(path);
     throw error;
   }
 }
