@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HeldBlocks } from '@filer/transfer';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { begunTogether } from '../../support/begun-together.ts';
+import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
+import type { Line } from '../../support/programs.ts';
+
+const MiB = 1024 * 1024;
+const TO = ['bob', 'carol', 'dave'];
+
+let network: NetworkHere;
+let anna: ClientHere;
+
+beforeAll(async () => {
+  network = await NetworkHere.open();
+  for (const name of TO) await network.add(name);
+  anna = await network.add('anna');
+  for (const name of TO) await anna.sees(name);
+});
+afterAll(() => network[Symbol.asyncDispose]());
+
+async function hasIt(name: string, file: string, content: Buffer): Promise<boolean> {
+  return (await readFile(join(network.home(name), 'inbox', 'anna', file))).equals(content);
+}
+
+async function haveIt(file: string, content: Buffer): Promise<boolean[]> {
+  return await Promise.all(TO.map((name) => hasIt(name, file, content)));
+}
+
+interface Row {
+  readonly name: string;
+  readonly state: string;
+  readonly via?: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+function rowsOf(done: Line): readonly Row[] {
+  return done['recipients'] as Row[];
+}
+
+function passedOn(done: Line): number {
+  return rowsOf(done)
+    .flatMap(({ via = [] }) => via)
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+async function fileOf(name: string, content: Buffer): Promise<string> {
+  const file = join(network.folder, name);
+  await writeFile(file, content);
+  return file;
+}
+
+test.each<[string, (content: Buffer | undefined) => Buffer | undefined]>([
+  ['give other blocks than they were asked for', (content) => content?.fill(1)],
+  ['have nothing of what they were named for', () => undefined],
+])('where all %s, the sender serves all', async (_, changed) => {
+  const content = randomBytes(8 * MiB + 7);
+  const file = await fileOf('lied', content);
+  // oxlint-disable-next-line typescript/unbound-method -- called with its blocks below
+  const { read } = HeldBlocks.prototype;
+  const reads = vi.spyOn(HeldBlocks.prototype, 'read').mockImplementation(async function (
+    this: HeldBlocks,
+    ...which
+  ) {
+    return changed(await read.apply(this, which));
+  });
+  onTestFinished(() => reads.mockRestore());
+  begunTogether(3);
+
+  const done = await anna.ask('send', file, '--to', TO.join(','));
+
+  expect(done).toMatchObject({ ok: true, filesSent: 3 });
+  expect(reads).toHaveBeenCalled();
+  expect(passedOn(done)).toBe(0);
+  expect(await haveIt('lied', content)).toEqual([true, true, true]);
+});
+
+test("what one has already is skipped, what changed is passed on, and the limit is the sender's own", async () => {
+  const content = randomBytes(8 * MiB);
+  const file = await fileOf('changed', content);
+  expect(await anna.ask('send', file, '--to', 'dave')).toMatchObject({ ok: true, bytesSent: content.length });
+  begunTogether(3);
+  const first = await anna.ask('send', file, '--to', TO.join(','), '--limit', '64MB/s');
+  expect(first).toMatchObject({ ok: true, filesSent: 2, filesSkipped: 1 });
+  expect(await haveIt('changed', content)).toEqual([true, true, true]);
+
+  content.fill(7, 2 * MiB, 3 * MiB);
+  await writeFile(file, content);
+  vi.restoreAllMocks();
+  begunTogether(3);
+  const second = await anna.ask('send', file, '--to', TO.join(','));
+
+  expect(second).toMatchObject({ ok: true, filesSent: 3 });
+  // A block of each of the three at most, and nothing of what they have.
+  expect(Number(second['bytesSent']) + passedOn(second)).toBeLessThanOrEqual(3 * MiB);
+  expect(await haveIt('changed', content)).toEqual([true, true, true]);
+});
