@@ -11,6 +11,7 @@ import {
   unauthenticatedMessenger,
   type Identity,
   type Listener,
+  type PeerRecord,
 } from '@filer/protocol';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { DialBack, targetOf } from '../../apps/ip-server/src/network/dial-back.ts';
@@ -62,7 +63,11 @@ interface Network {
 }
 
 /** A machine in session with a server, and its port. */
-async function network(failMs = 30_000, isOpen = true): Promise<Network> {
+async function network(
+  failMs = 30_000,
+  isOpen = true,
+  published = (port: number): PeerRecord => recordOf(`127.0.0.1:${port}`, '127.0.0.1:1'),
+): Promise<Network> {
   const clock = { now: 0 };
   const own = await listen(
     { transport: 'tls', host: '127.0.0.1', port: 0, identity: machine },
@@ -72,7 +77,7 @@ async function network(failMs = 30_000, isOpen = true): Promise<Network> {
   if (!isOpen) await own.close();
   const dialBack = new DialBack({
     identity: server,
-    recordOf: () => recordOf(`127.0.0.1:${port}`, '127.0.0.1:1'),
+    recordOf: () => published(port),
     now: () => clock.now,
     failMs,
   });
@@ -135,4 +140,27 @@ test('a port that was not published costs no turn', async () => {
 
   await expect(ask(22)).rejects.toMatchObject({ code: 'refused' });
   await expect(ask(port)).resolves.toMatchObject({ reached: true });
+});
+
+test('a machine that publishes another port for each request has one of them dialled in a minute', async () => {
+  let n = 0;
+  const { ask, clock } = await network(20, false, () => recordOf(`127.0.0.1:${++n}`));
+  const outcomes: string[] = [];
+  for (let at = 1; at <= 200; at++) {
+    clock.now += 1_000;
+    outcomes.push(
+      await ask(at).then(
+        ({ address }) => address,
+        ({ code }: FilerError) => code,
+      ),
+    );
+  }
+
+  expect(n).toBe(200);
+  expect(outcomes.filter((each) => each !== 'rate-limited')).toEqual([
+    '127.0.0.1:1',
+    '127.0.0.1:61',
+    '127.0.0.1:121',
+    '127.0.0.1:181',
+  ]);
 });

@@ -8,6 +8,7 @@ import {
 } from '../../apps/ip-server/src/doctor/server-checks.ts';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { runHere } from '../support/in-process.ts';
+import { freePort } from '../support/free-port.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { NetworkHere } from '../support/network-here.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
@@ -116,6 +117,21 @@ test('a bundle of a server has no secret of its home, and no name of its machine
       expect(bundle).not.toContain(secret.slice(at, at + 16));
   }
   expect(bundle).not.toContain('anna');
+});
+
+test('a PostgreSQL that does not answer is named, with a command that tries it', async () => {
+  const home = await freshFolder();
+  const port = await freePort();
+  const store = `postgres://filer@127.0.0.1:${port}/filer`;
+  await writeFile(join(home, 'config.toml'), `store = "${store}"\n`);
+  const file = join(await freshFolder(), 'bundle.json');
+  const { code, of } = await doctor(home, '--bundle', file);
+
+  expect(of('database')).toMatchObject({ state: 'failed' });
+  expect(String(of('database')['remedy'])).toContain(`psql ${store} `);
+  expect(String(of('database')['remedy'])).not.toContain('backup');
+  expect(code).toBe(1);
+  expect(await readFile(file, 'utf8')).not.toContain(`${port}/filer`);
 });
 
 const DAY_MS = 86_400_000;

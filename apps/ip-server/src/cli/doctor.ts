@@ -80,8 +80,7 @@ async function* look(context: Context): AsyncGenerator<Check | Names[number], vo
   } catch (error) {
     if (!(error instanceof FilerError)) throw error;
     isNew = error.code === 'needs-daemon';
-    const more = isNew ? '' : '; the checks below say what else is wrong';
-    yield failedBy('server', error, `\`ip-server start\`${more}`);
+    yield failedBy('server', error, serverRemedy(error));
   }
   if (status !== undefined) yield checkRunning(status);
   yield* checkFiles(home, settings, status?.id, isNew);
@@ -96,6 +95,16 @@ async function* look(context: Context): AsyncGenerator<Check | Names[number], vo
   const alarms = checkAlarms(status);
   if (alarms !== undefined) yield alarms;
 }
+
+function serverRemedy({ code }: FilerError): string {
+  if (code === 'needs-daemon') return '`ip-server start`';
+  if (HANGS.has(code))
+    return '`ip-server stop`, then `ip-server start`; with systemd: `systemctl restart ip-server`';
+  return 'what the checks below say, then `ip-server start`';
+}
+
+/** Of a server that runs, and does not answer. */
+const HANGS: ReadonlySet<string> = new Set(['connection-closed', 'connection-silent', 'timed-out']);
 
 async function* checkStored(home: Home, settings: ServerSettings): AsyncGenerator<Check, void, void> {
   let place: StorePlace;

@@ -21,7 +21,7 @@ import {
 } from '@filer/program';
 import type { StatusDocument } from '../api/contract/server.ts';
 import type { ServerSettings } from '../settings.ts';
-import { checkStore, type StorePlace } from '../store/store.ts';
+import { checkStore, isAddress, type StorePlace } from '../store/store.ts';
 
 /** Connections of a machine: its session, one of a command, a transfer. Of the server's own: files, the dashboard. */
 const DESCRIPTORS_PER_MEMBER = 3;
@@ -137,12 +137,14 @@ export async function checkDatabase(place: StorePlace): Promise<Check> {
       facts,
     );
   } catch (error) {
-    return failedBy(
-      'database',
-      error,
-      'an embedded one: restore a backup; PostgreSQL: look whether it runs and lets this server in',
-    );
+    return failedBy('database', error, databaseRemedy(place));
   }
+}
+
+function databaseRemedy({ place }: StorePlace): string {
+  return isAddress(place)
+    ? `look whether it runs and lets this server in: \`psql ${shellWord(place)} -c 'select 1'\``
+    : 'stop the server and restore a backup (docs/operations/backup.md)';
 }
 
 /** How old the newest backup is. @param now ms since the epoch */

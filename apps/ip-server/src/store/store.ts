@@ -165,4 +165,4 @@ function placeFile({ databaseFile }: Home): string {
   return join(dirname(databaseFile), 'store-address');
 }
 
-const isAddress = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
+export const isAddress = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
