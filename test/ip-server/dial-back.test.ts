@@ -151,7 +151,7 @@ test('a machine that publishes another port for each request has one of them dia
     outcomes.push(
       await ask(at).then(
         ({ address }) => address,
-        ({ code }: FilerError) => code,
+        (error: unknown) => (error instanceof FilerError ? error.code : 'internal'),
       ),
     );
   }
