@@ -5,7 +5,7 @@ import { openStore } from '../../../apps/ip-server/src/store/store.ts';
 import { DatabaseProxy } from '../../support/database-proxy.ts';
 import { needs } from '../../support/needs.ts';
 import { PostgresCluster, sqlIn } from '../../support/postgres-cluster.ts';
-import type { Line } from '../../support/programs.ts';
+import { jsonLines, type Line } from '../../support/programs.ts';
 import { ServersHere, type ServerHere } from '../../support/servers-here.ts';
 import { TestMember } from '../../support/test-member.ts';
 
@@ -166,6 +166,23 @@ describe.skipIf(needs.postgres())('several servers', () => {
     // It continues when the copy has ended.
     await copy.leave('a');
     expect(await old.beat('a')).toMatchObject({ holdsTimers: true });
+  });
+
+  test('that wait to be admitted, or were removed, say so in status and doctor', async () => {
+    await using network = await ServersHere.open(await cluster.freshDatabase());
+    const [first, second] = [await network.start('first'), await network.start('second')];
+    const says = async (): Promise<unknown[]> => {
+      const doctor = await second.run('doctor', '--json');
+      const [document = {}] = jsonLines(doctor);
+      const found = (document['checks'] as Line[]).find(({ check }) => check === 'server');
+      const status = await second.run('status');
+      return [found?.['state'], /WAITS|REMOVED/.exec(status.stdout)?.[0]];
+    };
+    expect(await says()).toEqual(['failed', 'WAITS']);
+    await first.ask('servers', 'add', second.id);
+    expect(await says()).toEqual(['ok', undefined]);
+    await first.ask('servers', 'remove', second.id, '--yes');
+    expect(await says()).toEqual(['failed', 'REMOVED']);
   });
 
   test('stamp what comes by the clock of the database, not by a clock of their own that is an hour off', async () => {

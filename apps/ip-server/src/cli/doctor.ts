@@ -16,7 +16,7 @@ import {
   type Home,
 } from '@filer/program';
 import { contract } from '../api/contract.ts';
-import type { StatusDocument } from '../api/contract/server.ts';
+import type { ServerEntryDocument, StatusDocument } from '../api/contract/server.ts';
 import { openServer } from '../api/server-client.ts';
 import { checkPorts } from '../doctor/port-checks.ts';
 import {
@@ -29,6 +29,7 @@ import {
   checkRunning,
   checkServerClock,
 } from '../doctor/server-checks.ts';
+import { ownEntry } from './servers/own-entry.ts';
 import { SETTINGS, type ServerSettings } from '../settings.ts';
 import { mayHoldAnything, storePlaceOf, type StorePlace } from '../store/store.ts';
 
@@ -70,10 +71,12 @@ async function* look(context: Context): AsyncGenerator<Check | Names[number], vo
   const settings = await readConfiguration(SETTINGS, { home, env, flags: {}, onWrong });
   yield* wrong;
   let status: StatusDocument | undefined;
+  let listing: ServerEntryDocument['state'] | undefined;
   let isNew = false;
   try {
     await using server = await openServer(context, { settings });
     status = await server.call(contract.status, {});
+    listing = (await ownEntry(server, status))?.state;
     const { peers } = await server.call(contract.peers, { all: true });
     yield { as: 'machine', texts: peers.map(({ name }) => name) };
     yield { as: 'group', texts: peers.flatMap(({ groups }) => groups) };
@@ -82,7 +85,7 @@ async function* look(context: Context): AsyncGenerator<Check | Names[number], vo
     isNew = error.code === 'needs-daemon';
     yield failedBy('server', error, serverRemedy(error));
   }
-  if (status !== undefined) yield checkRunning(status);
+  if (status !== undefined) yield checkRunning(status, listing);
   yield* checkFiles(home, settings, status?.id, isNew);
   yield* checkStored(home, settings);
   yield checkBackup(settings, Date.now());

@@ -1,20 +1,29 @@
 import { counted, formatBytes, formatDuration, renderFields, type Context } from '@filer/program';
 import { contract } from '../api/contract.ts';
-import type { StatusDocument } from '../api/contract/server.ts';
+import type { ServerEntryDocument, StatusDocument } from '../api/contract/server.ts';
 import { asking } from './asking.ts';
+import { ownEntry } from './servers/own-entry.ts';
+import { shortId } from './servers/servers.ts';
 
 export const examples = ['status', 'status --json'];
 
 export async function run(_: object, context: Context): Promise<void> {
   const { output } = context;
-  const status = await asking(context, {}, (server) => server.call(contract.status, {}));
+  const { status, own } = await asking(context, {}, async (server) => {
+    const answer = await server.call(contract.status, {});
+    return { status: answer, own: output.jsonMode ? undefined : await ownEntry(server, answer) };
+  });
   output.json(status);
-  for (const line of renderFields(factsOf(status, output), output.columns)) output.line(line);
+  for (const line of renderFields(factsOf(status, own, output), output.columns)) output.line(line);
 }
 
 type Fact = readonly [what: string, text: string];
 
-function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
+function factsOf(
+  status: StatusDocument,
+  own: ServerEntryDocument | undefined,
+  output: Context['output'],
+): Fact[] {
   const { running, uptimeMs, pid, listen, id, network, addresses, members, online } = status;
   const problem = status.storeProblem ?? status.store.problem;
   return [
@@ -22,6 +31,7 @@ function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
       ? ['running', `for ${formatDuration(uptimeMs ?? 0)}, pid ${pid}, on ${listen ?? ''}`]
       : ['stopped', 'start it: ip-server start'],
     ['server', id],
+    ...listingFacts(own),
     ['network', network],
     ['addresses', addresses.join(' ')],
     ...(running ? [['dashboard', status.http ?? 'off'] as const] : []),
@@ -41,6 +51,20 @@ function factsOf(status: StatusDocument, output: Context['output']): Fact[] {
       `${status.store.engine} ${whereWords(status.store, output)}, ${bytesWords(status.store.bytes)}`,
     ],
     ...(problem === null ? [] : [['', `FAILS: ${problem}`] as const]),
+  ];
+}
+
+function listingFacts(own: ServerEntryDocument | undefined): Fact[] {
+  if (own?.state !== 'waiting' && own?.state !== 'removed') return [];
+  const isRemoved = own.state === 'removed';
+  const add = `ip-server servers add ${shortId(own.id)}`;
+  return [
+    [
+      '',
+      isRemoved
+        ? `REMOVED from the servers of its network: stop it, or ${add} at another server`
+        : `WAITS to be admitted, and no machine connects before: ${add} where the network key is`,
+    ],
   ];
 }
 

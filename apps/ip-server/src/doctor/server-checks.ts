@@ -19,7 +19,7 @@ import {
   type Check,
   type Home,
 } from '@filer/program';
-import type { StatusDocument } from '../api/contract/server.ts';
+import type { ServerEntryDocument, StatusDocument } from '../api/contract/server.ts';
 import type { ServerSettings } from '../settings.ts';
 import { checkStore, isAddress, type StorePlace } from '../store/store.ts';
 
@@ -37,9 +37,12 @@ const CLOCK_FAILURE_MS = 60_000;
 
 const COMMAND_MS = 3_000;
 
-/** Whether it runs, and what it says of itself. */
-export function checkRunning(status: StatusDocument): Check {
-  const { running, uptimeMs, pid, version, members, online, storeProblem } = status;
+/** Whether it runs, and what it says of itself. @param listing how the list of servers has it */
+export function checkRunning(
+  status: StatusDocument,
+  listing: ServerEntryDocument['state'] | undefined,
+): Check {
+  const { id, running, uptimeMs, pid, version, members, online, storeProblem } = status;
   const facts = { running, pid, version, members, online };
   if (!running)
     return failed(
@@ -53,6 +56,21 @@ export function checkRunning(status: StatusDocument): Check {
       'server',
       `its store fails: ${storeProblem}`,
       'the checks of the disk and the database below say what to do',
+      facts,
+    );
+  const add = `\`ip-server servers add ${id.slice(0, 12)}\``;
+  if (listing === 'waiting')
+    return failed(
+      'server',
+      'it waits to be admitted: no machine connects to it before',
+      `${add} at a server that is listed, where the network key is`,
+      facts,
+    );
+  if (listing === 'removed')
+    return failed(
+      'server',
+      'it was removed from the servers of its network: it serves no machine',
+      `\`ip-server stop\`; to have it back, ${add} at a server that is listed`,
       facts,
     );
   return ok(
