@@ -150,7 +150,7 @@ test.each([
   ['', {}],
   [', and digests that are remembered are not used', { checksum: true }],
 ])('nothing of a renamed file travels whose digest is not remembered%s', async (_, send) => {
-  const again = await Again.delivered([]);
+  const again = await Again.delivered(MANY); // all of one time
   renameSync(again.at('tree/large'), again.at('tree/renamed'));
   const kept: ReceiptBatch[] = [];
   const { sent, received } = await again.send(['tree'], { ...send, keep: (batch) => void kept.push(batch) });
@@ -158,11 +158,11 @@ test.each([
   expect(sent.ok).toBe(true);
   expect(received).toMatchObject({ ok: true, bytesReceived: 0 });
   expect(contents(join(again.there, 'tree'))).toMatchObject(contents(again.at('tree')));
-  expect(readdirSync(join(again.there, 'tree')).toSorted()).toEqual(['large', 'renamed']);
+  expect(readdirSync(join(again.there, 'tree')).toSorted()).toEqual([...MANY, 'large', 'renamed'].toSorted());
   for (const batch of kept) verifyReceipts(batch);
-  expect(kept.flatMap(({ files }) => files)).toMatchObject([
-    { path: 'alice/tree/renamed', ...digestsOf(LARGE) },
-  ]);
+  expect(kept.flatMap(({ files }) => files)).toContainEqual(
+    expect.objectContaining({ path: 'alice/tree/renamed', ...digestsOf(LARGE) }),
+  );
 });
 
 test('one whose old file is changed while its sender compares gets no receipt, and no file', async () => {

@@ -100,6 +100,8 @@ export class MovedFiles implements Disposable {
   readonly #root: Folder;
   readonly #folders: FolderPath;
   #places: Promise<Places> | undefined;
+  /** Those of one time, by the size that they have: a whole tree may have one time. */
+  readonly #bySize = new Map<number, Promise<Map<number, DeliveredPlace[]>>>();
   #copied: Copied[] = [];
 
   constructor(options: MovedFilesOptions) {
@@ -141,6 +143,27 @@ export class MovedFiles implements Disposable {
     return this.#alike(announced, components.at(-1) ?? '');
   }
 
+  /** The folder of one, if it may be entered. */
+  #above({ components }: DeliveredPlace): Folder | undefined {
+    try {
+      return this.#folders.at(components.slice(0, -1));
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      return undefined;
+    }
+  }
+
+  async #sized(places: readonly DeliveredPlace[]): Promise<Map<number, DeliveredPlace[]>> {
+    const bySize = new Map<number, DeliveredPlace[]>();
+    for (const [n, each] of places.entries()) {
+      if (n % PAGE === PAGE - 1) await turn();
+      const folder = this.#above(each);
+      const there = folder === undefined ? undefined : statsAt(folder, each.components.at(-1) ?? '');
+      if (there !== undefined) addTo(bySize, Number(there.size), each, MAX_PRESENT_FILES);
+    }
+    return bySize;
+  }
+
   /** Copies a file that its sender says to be one that `alike` gave. @returns undefined where that is not so any more */
   async bring(
     entry: number,
@@ -163,8 +186,12 @@ export class MovedFiles implements Disposable {
   async #alike({ size, mtimeNs }: Entry, name: string): Promise<readonly ExistingFile[]> {
     this.#places ??= this.#lookThrough();
     const found: ExistingFile[] = [];
-    for (const each of (await this.#places).byTime.get(secondsOf(mtimeNs)) ?? []) {
-      using folder = this.#folders.at(each.components.slice(0, -1))?.again();
+    const time = secondsOf(mtimeNs);
+    const ofTime = (await this.#places).byTime.get(time) ?? [];
+    const bySize = this.#bySize.get(time) ?? this.#sized(ofTime);
+    this.#bySize.set(time, bySize);
+    for (const each of (await bySize).get(size) ?? []) {
+      using folder = this.#above(each)?.again();
       const there = folder === undefined ? undefined : statsAt(folder, each.components.at(-1) ?? '');
       if (there === undefined || !isFileOf(there, size) || !isUnchanged(each, there.mtimeNs)) continue;
       const { digest, path: elsewhere } = each;
@@ -283,7 +310,7 @@ export class MovedFiles implements Disposable {
     hidden: Hidden,
   ): Promise<Digests | undefined> {
     const own = from.components.at(-1) ?? '';
-    using folder = this.#folders.at(from.components.slice(0, -1))?.again();
+    using folder = this.#above(from)?.again();
     const there = folder === undefined ? undefined : statsAt(folder, own);
     if (folder === undefined || there === undefined || !isFileOf(there, size)) return undefined;
     if (!isUnchanged(from, there.mtimeNs)) return undefined;
@@ -361,7 +388,7 @@ export class MovedFiles implements Disposable {
         const below = place.path === '' ? path : path.slice(place.path.length + 1);
         const at = { path, digest: content, components: below.split('/'), mtimeNs, copies: 0 };
         addTo(byDigest, content, at, MAX_PLACES);
-        if (mtimeNs !== undefined) addTo(byTime, secondsOf(mtimeNs), at, MAX_PRESENT_FILES);
+        if (mtimeNs !== undefined) addTo(byTime, secondsOf(mtimeNs), at, MAX_LOOKED_AT);
       }
       if (page.length < PAGE) break;
       before = page.at(-1)?.path;
