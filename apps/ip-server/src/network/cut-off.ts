@@ -16,7 +16,7 @@ import type { Logger } from '@filer/program';
  * A database that has not answered for so long does not answer this server. Machines are then at another one before this server's
  * lease is over, by which they would count as lost.
  */
-export const CUT_OFF_MS = 10_000;
+const CUT_OFF_MS = 10_000;
 
 /**
  * A database that answered a shorter part of that time ago is not asked again whether it does. Where it is away for all servers, none
