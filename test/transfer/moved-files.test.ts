@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ReceiptBatch } from '@filer/protocol';
-import { type ReceiveOptions, type SendOptions } from '@filer/transfer';
+import { type ReceivedFile, type ReceiveOptions, type SendOptions } from '@filer/transfer';
 import {
   identityOf,
   KnownDigests,
@@ -122,11 +122,14 @@ test('nor of a renamed file, and of two copies', async () => {
   mkdirSync(again.at('other'));
   again.write('other/first', LARGE);
   again.write('other/second', LARGE);
-  const { sent, received } = await again.send(['other']);
+  const recorded: ReceivedFile[] = [];
+  const { sent, received } = await again.send(['other'], {}, { record: (file) => void recorded.push(file) });
 
   expect(received).toMatchObject({ ok: true, bytesReceived: 0 });
   expect(sent.ok).toBe(true);
   expect(contents(join(again.there, 'other'))).toEqual(contents(again.at('other')));
+  // The receiver's programs are told of them as of what came.
+  expect(recorded.map(({ present }) => present)).toEqual([undefined, undefined]);
 });
 
 test.each([

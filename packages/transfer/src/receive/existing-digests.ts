@@ -19,6 +19,8 @@ export interface ExistingFile extends KnownDigest {
   readonly elsewhere?: string;
   /** Its digests were known, not read now. */
   readonly remembered: boolean;
+  /** It was copied for this transfer from another path: nothing had its own before. */
+  readonly isCopy?: boolean;
 }
 
 export interface FilesThereOptions {

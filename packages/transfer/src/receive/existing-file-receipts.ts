@@ -76,7 +76,7 @@ export class ExistingFileReceipts {
       const file = { entry, name, path, size, digest, blocks, synced, present: true } as const;
       // What is remembered was noted before it was.
       if (remembered) this.#owner.wasThere(file);
-      else await this.#owner.inPlace(file);
+      else await this.#owner.inPlace(file, there.isCopy === true);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       const { code, message } = error;

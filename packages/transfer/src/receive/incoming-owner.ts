@@ -7,8 +7,8 @@ export interface IncomingOwner {
   /** The sender is to know how far its file was taken. */
   got(got: Got): void;
   progress(entry: number, name: string, fileBytes: number, fileSize: number): void;
-  /** A file is in place: the owner notes it and gives the receipt. */
-  inPlace(file: ReceiptFile): Promise<void>;
+  /** A file is in place: the owner notes it and gives the receipt. @param isCopy it did not travel, and is new at its path all the same */
+  inPlace(file: ReceiptFile, isCopy?: boolean): Promise<void>;
   /** A file was there, and is noted: the owner gives the receipt. */
   wasThere(file: ReceiptFile): void;
   /** The same for those of one batch of entries, in one go. */

@@ -79,8 +79,10 @@ export class IncomingResults implements IncomingOwner, Disposable {
     this.#parts.on({ type: 'progress', entry, name, fileBytes, fileSize, ...totals });
   }
 
-  async inPlace(file: ReceiptFile): Promise<void> {
-    if (this.#offer !== undefined) await this.#parts.record(file, this.#offer);
+  async inPlace(file: ReceiptFile, isCopy = false): Promise<void> {
+    const { present, ...came } = file;
+    if (this.#offer !== undefined)
+      await this.#parts.record(isCopy || present === undefined ? came : file, this.#offer);
     this.#receipts.add(file);
   }
 

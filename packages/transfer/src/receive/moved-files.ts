@@ -352,7 +352,7 @@ export class MovedFiles implements Disposable {
     if (stats === undefined || !isFileOf(stats, announced.size)) return undefined;
     const facts = { mtimeNs: stats.mtimeNs, mode: Number(stats.mode) };
     const identity = identityOf(stats);
-    return { ...digests, name, identity, facts, synced: this.#options.sync, remembered: false };
+    return { ...digests, name, identity, facts, synced: this.#options.sync, remembered: false, isCopy: true };
   }
 
   async #note({ entry, announced, components, digests }: Copied): Promise<void> {
