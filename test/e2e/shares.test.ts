@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -127,14 +126,8 @@ test('a link that leads out of a share is told, is no failure, and the rest come
   expect(await filesBelow(dest)).toEqual(['sub/file']);
 });
 
-/** What one machine has fetched before would not travel again. */
-async function renewLarge(): Promise<void> {
-  await writeFile(join(large, 'file'), randomBytes(LARGE_BYTES));
-}
-
 /** A get that is under way, slowly. */
 async function slowly(who: string, dest: string, limit = '100KB') {
-  await renewLarge();
   const get = network.follow(who, ['get', 'bob:large', network.path(dest), '--limit', limit, '--json']);
   await get.typed('progress');
   return get;
@@ -181,7 +174,6 @@ test('two gets of one thing to one place: the second waits, and finds it there',
 });
 
 test('what was fetched, and what was not, stands in the history of its owner, with receipts', async () => {
-  await renewLarge();
   await network.ask('dave', 'get', 'bob:large', network.path('for-history'));
   await network.daemon('bob').said('fetched');
   const database = openDatabase(join(network.home('bob'), 'filer.db'));

@@ -18,6 +18,10 @@ const frames = [...page.matchAll(/^```frame \S+\n([^]*?)^```$/gm)].map(([, block
 /** Where a frame is cut: in its lengths, in its header, before its last byte. */
 const CUTS = [() => 5, (frame: Buffer) => 12 % frame.length, (frame: Buffer) => frame.length - 1];
 
+function bytesHeld(): number {
+  return processShares.partial.total + processShares.unread.total;
+}
+
 test('a connection that is cut or reset in the middle of a message, whatever the message, leaves nothing behind', async () => {
   expect(frames.length).toBeGreaterThan(50);
   await using network = await NetworkHere.open();
@@ -33,6 +37,8 @@ test('a connection that is cut or reset in the middle of a message, whatever the
     { to: peer, hello: { ...session, purpose: 'transfer' as const } },
   ];
   await bob.sees('alice');
+  // Other tests of this process may hold some.
+  const before = bytesHeld();
 
   for (const { to, hello } of targets) {
     for (const [index, frame] of frames.entries()) {
@@ -50,8 +56,8 @@ test('a connection that is cut or reset in the middle of a message, whatever the
   }
 
   await until(
-    () => Promise.resolve(processShares.partial.total + processShares.unread.total),
-    (bytes) => bytes === 0,
+    () => Promise.resolve(bytesHeld()),
+    (bytes) => bytes <= before,
   );
   await bob.ask('message', 'alice', 'still there?');
   expect(await bob.ask('report', 'ok=1')).toMatchObject({ stored: true });

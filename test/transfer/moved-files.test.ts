@@ -69,7 +69,7 @@ class Again {
   send(names: readonly string[], send: Partial<SendOptions> = {}, receive: Partial<ReceiveOptions> = {}) {
     return transfer(this.ends, names, {
       send: { known: this.#known, onConflict: 'update', ...send },
-      receive: { deliveries: this.deliveries, known: new KnownDigests(), ...receive },
+      receive: { copiesMoved: true, deliveries: this.deliveries, known: new KnownDigests(), ...receive },
     });
   }
 }
@@ -128,7 +128,7 @@ test('nor of a renamed file, and of two copies', async () => {
   expect(received).toMatchObject({ ok: true, bytesReceived: 0 });
   expect(sent.ok).toBe(true);
   expect(contents(join(again.there, 'other'))).toEqual(contents(again.at('other')));
-  // The receiver's programs are told of them as of what came.
+  // For the receiver's programs they are files that came.
   expect(recorded.map(({ present }) => present)).toEqual([undefined, undefined]);
 });
 
@@ -174,7 +174,10 @@ test('one whose old file is changed while its sender compares gets no receipt, a
   const there = join(again.there, 'tree', 'large');
   utimesSync(there, 0, 0);
   again.deliveries.all.set('alice/tree/large', { content: digest, mtimeNs: 0n, job: 'job' });
-  const { hand, outcome } = await withReceiver(again.ends, { deliveries: again.deliveries });
+  const { hand, outcome } = await withReceiver(again.ends, {
+    deliveries: again.deliveries,
+    copiesMoved: true,
+  });
   await hand.offer({ renamed: LARGE.length });
   writeFileSync(there, Buffer.alloc(LARGE.length, 'other'));
   utimesSync(there, 0, 0);

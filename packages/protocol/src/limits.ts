@@ -91,10 +91,10 @@ export const MAX_CONNECTIONS_PER_PEER = 100;
 
 /**
  * So long a member with too many connections waits for its refusal, in ms: each new try costs a TLS handshake. One that is refused
- * more often than once a second waits longer, and in the end as long as its time to authenticate allows.
+ * more often than once a second waits longer, up to the second number, which its time to authenticate allows.
  */
 export const REFUSAL_DELAY_MS = 1_000;
-export const MAX_REFUSAL_DELAY_MS = 8_000;
+export const MAX_REFUSAL_DELAY_MS = 4_000;
 
 /** So long it then has to read its refusal, in ms, before its connection is destroyed. */
 export const REFUSAL_LINGER_MS = 500;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { contactAnswerMessage, contactMessage, dialOver, encodeFrame } from '@filer/protocol';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { needs } from '../../support/needs.ts';
 import { PostgresCluster } from '../../support/postgres-cluster.ts';
 import type { Line } from '../../support/programs.ts';
@@ -27,7 +27,11 @@ describe.skipIf(needs.postgres())('several servers', () => {
     const { port } = asked.daemon.listened;
     await using connection = await anna.connect({ server: { host: '127.0.0.1', port, id: asked.id } });
 
-    const answer = await connection.session.ask(contactMessage.format({ peer: String(id), relay: true }));
+    // The server that was asked learns by the database which one holds ben's session.
+    const answer = await vi.waitFor(
+      () => connection.session.ask(contactMessage.format({ peer: String(id), relay: true })),
+      { timeout: 20_000 },
+    );
     const { relay: token = '' } = contactAnswerMessage.parse(answer);
     const socket = connect(port, '127.0.0.1');
     onTestFinished(() => void socket.destroy());

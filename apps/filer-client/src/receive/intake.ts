@@ -226,6 +226,7 @@ export class TransferIntake {
         sync: settings.sync,
         known: member.digests,
         deliveries: member.deliveries.of(from.id, inbox),
+        copiesMoved: true,
         removed: async (paths) => {
           await recordRemoved(member, inbox, paths, from);
           log.info('files were removed for their sender', { from: from.name, files: paths.length });

@@ -108,7 +108,8 @@ async function takeOffer(
       : new Seeding({ place, from: join(inbox, base), mayLink: stage.mayLink, space, known });
   const held = options.passing?.held;
   const kept = { place, present, ownership, deliveries, space, allowance, sync, mark, gone };
-  const moved = stage === undefined && deliveries !== NO_DELIVERIES ? new MovedFiles(kept) : undefined;
+  const mayCopy = stage === undefined && options.copiesMoved === true && deliveries !== NO_DELIVERIES;
+  const moved = mayCopy ? new MovedFiles(kept) : undefined;
   const of = {
     place,
     parts,

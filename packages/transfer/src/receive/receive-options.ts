@@ -29,6 +29,8 @@ export interface ReceiveOptions extends ReceiverOptions {
   readonly known?: KnownDigests | undefined;
   /** What this sender delivered into this inbox before. @default nothing: all that is there counts as someone else's */
   readonly deliveries?: Deliveries | undefined;
+  /** Whether what this sender delivered under another path is copied and does not travel. @default false */
+  readonly copiesMoved?: boolean;
   /**
    * When a job began here, ms since the epoch: what it put in place since, and this receiver was killed before it noted
    * it, is the sender's.
