@@ -35,11 +35,12 @@ beforeEach(async () => {
   });
 });
 
-/** The locks that SQLite has on its open database. Closing any other descriptor of it drops them. */
+/** The locks that SQLite of this process has on its open database: other disks have such inodes, too. Closing any other descriptor of it drops them. */
 function locks(): string[] {
   const inodes = ['filer.db', 'filer.db-wal', 'filer.db-shm'].map((name) => statSync(join(home, name)).ino);
   const all = readFileSync('/proc/locks', 'utf8').split('\n');
-  const ours = all.filter((line) => inodes.some((inode) => line.includes(`:${inode} `)));
+  const own = all.filter((line) => line.includes(` ${process.pid} `));
+  const ours = own.filter((line) => inodes.some((inode) => line.includes(`:${inode} `)));
   // Lines are numbered, locks of other programs included.
   return ours.map((line) => line.replace(/^\d+: /, '')).toSorted();
 }
