@@ -455,6 +455,12 @@ export const MAX_STAGES_PER_PEER = 16;
 export const MAX_STAGED_ENTRIES = 250_000;
 export const MAX_STAGED_ENTRIES_PER_PEER = 4_000_000;
 
+/**
+ * Characters of the names of one staged job at the top, together. They are switched one after the other, and those of all jobs
+ * that were released are read whenever one of them is: 100 of one sender are 25 MiB then.
+ */
+export const MAX_STAGED_TOP_CHARS = 256 * KiB;
+
 /** Questions about staged jobs of one peer that wait for their answer: each is little, but a release may take minutes. */
 export const MAX_STAGE_ACTS_PER_PEER = 64;
 

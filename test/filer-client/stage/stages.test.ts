@@ -1,10 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogger, resolveHome } from '@filer/program';
 import {
   createKeyPair,
   MAX_STAGED_ENTRIES,
+  MAX_STAGED_TOP_CHARS,
   signStageWord,
   type Membership,
   type Offer,
@@ -172,6 +173,15 @@ test('a stage has so many entries at most, and those that are gone do not count'
   await expect(propose(1, 'another')).rejects.toMatchObject({ code: 'too-large' });
   member.database.exec(`UPDATE stages SET state = 'closed' WHERE sender = '${from.id}'`);
   await expect(propose(1, 'another')).resolves.toMatchObject({ mayLink: false });
+});
+
+test('the names of a staged job at the top are so long at most together', async () => {
+  using stage = await propose();
+  stage.begin();
+  for (let n = 0; n <= MAX_STAGED_TOP_CHARS / 250; n++)
+    mkdirSync(join(inbox, 'anna', stage.hidden, String(n).padStart(250, '0')), { recursive: true });
+
+  await expect(stage.seal(() => 'yes')).rejects.toMatchObject({ code: 'too-large' });
 });
 
 test('what was there before is noted by its path below the folder, whatever characters that has', async () => {

@@ -35,7 +35,7 @@ interface Lane {
 
 /**
  * Recipients whose transfers have ended well: where one comes late, one of them is asked over a connection of its own, and hands
- * on what it has. It is trusted as little as any holder.
+ * on what it has. Nothing of it is believed without the sender's digests, as of each holder.
  */
 export class EarlierHolders {
   readonly #options: EarlierHoldersOptions;

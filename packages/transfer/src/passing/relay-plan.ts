@@ -611,7 +611,7 @@ function seenRate({ member, bestRate }: Stand): number {
   return Math.max(member.rate ?? 0, bestRate);
 }
 
-/** What it took in earlier jobs; one that is not known is as good as any. */
+/** What it took in earlier jobs; one that is not known stands before all that are. */
 function rateBefore({ member, bestRate }: Stand): number {
   return member.rate ?? (bestRate === 0 ? Infinity : bestRate);
 }

@@ -3,6 +3,7 @@ import {
   FilerError,
   MAX_STAGED_ENTRIES,
   MAX_STAGED_ENTRIES_PER_PEER,
+  MAX_STAGED_TOP_CHARS,
   MAX_STAGES_PER_PEER,
   signStageWord,
   systemCode,
@@ -241,6 +242,11 @@ export class Stages {
     using root = descend(inboxFolder, componentsOf(join(stage.folder, stage.hidden)));
     const { tops, files, bytes, entries } = await sealing.run(root);
     if (entries > most) throw tooMany(member.name);
+    if (tops.reduce((sum, top) => sum + top.length, 0) > MAX_STAGED_TOP_CHARS)
+      throw new FilerError(
+        'too-large',
+        `the ${tops.length} names of the staged job are longer than ${MAX_STAGED_TOP_CHARS} characters together, the most that ${member.name} switches: stage the folder that holds them`,
+      );
     const now = member.clock.stamp();
     const { network, identity } = member;
     const word = signStageWord(
