@@ -1,12 +1,11 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { MEASURE_BYTES, MAX_MEASURE_PIECE_BYTES } from '@filer/protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EvilPeer } from '../support/evil-peer.ts';
+import type { EvilPeer } from '../support/evil-peer.ts';
 import { runHere } from '../support/in-process.ts';
-import { NetworkHere, type ClientHere } from '../support/network-here.ts';
+import { openLiar } from '../support/liar-here.ts';
+import type { ClientHere, NetworkHere } from '../support/network-here.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
 
 /* What `doctor` does against a peer that grants everything, and one that stops reading, in the times of a real measurement. */
 
@@ -16,15 +15,7 @@ let liar: EvilPeer;
 let anna: ClientHere;
 
 beforeAll(async () => {
-  network = await NetworkHere.open();
-  proxy = await TcpProxy.open();
-  anna = await network.add('anna');
-  await network.join('bob');
-  await writeFile(join(network.home('bob'), 'config.toml'), `advertise = ["${proxy.address}"]\n`);
-  await (await network.start(network.home('bob'))).connected();
-  liar = await EvilPeer.open(network.home('bob'));
-  proxy.target = liar.address;
-  await anna.sees('bob');
+  ({ network, proxy, liar, anna } = await openLiar());
 });
 afterAll(async () => {
   await network[Symbol.asyncDispose]();

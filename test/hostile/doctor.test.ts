@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   dial,
@@ -17,11 +17,12 @@ import {
   unauthenticatedMessenger,
 } from '@filer/protocol';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { EvilPeer } from '../support/evil-peer.ts';
+import type { EvilPeer } from '../support/evil-peer.ts';
 import { runHere } from '../support/in-process.ts';
-import { NetworkHere, type ClientHere } from '../support/network-here.ts';
+import { openLiar } from '../support/liar-here.ts';
+import type { ClientHere, NetworkHere } from '../support/network-here.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { helloOf } from '../support/test-member.ts';
 import type { Hand } from '../transfer/by-hand.ts';
 
@@ -33,15 +34,7 @@ let liar: EvilPeer;
 let anna: ClientHere;
 
 beforeAll(async () => {
-  network = await NetworkHere.open();
-  proxy = await TcpProxy.open();
-  anna = await network.add('anna');
-  await network.join('bob');
-  await writeFile(join(network.home('bob'), 'config.toml'), `advertise = ["${proxy.address}"]\n`);
-  await (await network.start(network.home('bob'))).connected();
-  liar = await EvilPeer.open(network.home('bob'));
-  proxy.target = liar.address;
-  await anna.sees('bob');
+  ({ network, proxy, liar, anna } = await openLiar());
   await network.join('mallory');
 });
 afterAll(async () => {

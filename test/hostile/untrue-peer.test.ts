@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EvilPeer, type Evil } from '../support/evil-peer.ts';
 import { runHere, until } from '../support/in-process.ts';
-import { NetworkHere, type ClientHere } from '../support/network-here.ts';
+import { openLiar } from '../support/liar-here.ts';
+import type { ClientHere, NetworkHere } from '../support/network-here.ts';
 import { jsonLines, type Line } from '../support/programs.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
 import type { Hand } from '../transfer/by-hand.ts';
 
 /* What commands say, and which code they end with, where the other machine gives false answers. Who dials bob reaches the liar. */
@@ -17,15 +18,7 @@ let anna: ClientHere;
 let file: string;
 
 beforeAll(async () => {
-  network = await NetworkHere.open();
-  proxy = await TcpProxy.open();
-  anna = await network.add('anna');
-  await network.join('bob');
-  await writeFile(join(network.home('bob'), 'config.toml'), `advertise = ["${proxy.address}"]\n`);
-  await (await network.start(network.home('bob'))).connected();
-  liar = await EvilPeer.open(network.home('bob'));
-  proxy.target = liar.address;
-  await anna.sees('bob');
+  ({ network, proxy, liar, anna } = await openLiar());
   file = join(network.folder, 'file');
   await writeFile(file, 'content');
 });
