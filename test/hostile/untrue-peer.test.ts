@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EvilPeer, type Evil } from '../support/evil-peer.ts';
+import type { Evil, EvilPeer } from '../support/evil-peer.ts';
 import { runHere, until } from '../support/in-process.ts';
 import { openLiar } from '../support/liar-here.ts';
 import type { ClientHere, NetworkHere } from '../support/network-here.ts';
