@@ -149,6 +149,25 @@ describe.skipIf(needs.postgres())('PostgreSQL', () => {
     expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 5 }]);
   });
 
+  test('tables that take long to be changed are waited for, by each server that starts', async () => {
+    const place = await cluster.freshDatabase();
+    await (await openStore(place)).close();
+    const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';
+    // The database would end a statement that takes too long.
+    await cluster.sql(
+      name,
+      `CREATE FUNCTION has_no_limit() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('statement_timeout') <> '0' THEN RAISE 'a limit'; END IF;
+        PERFORM pg_sleep(0.4);
+      END $$;
+      ALTER TABLE filer.servers DROP COLUMN run; UPDATE filer.version SET number = 4;
+      CREATE EVENT TRIGGER has_no_limit ON ddl_command_start EXECUTE FUNCTION has_no_limit()`,
+    );
+    const stores = await Promise.all([1, 2].map(() => openStore(place, { answerMs: 200 })));
+    for (const store of stores) await store.close();
+    expect(await cluster.sql(name, 'SELECT number FROM filer.version')).toEqual([{ number: 5 }]);
+  });
+
   test('a copy keeps out a server whose connections had ended when it began', async () => {
     const place = await cluster.freshDatabase();
     const name = /\/(t[0-9a-f]+)/.exec(place)?.[1] ?? '';

@@ -67,6 +67,7 @@ describe.skipIf(needs.postgres())('a database that asks for a password', () => {
       const status = await runProgram('ip-server', ['status', '--json'], home, { env });
       expect(status).toMatchObject({ code: 0 });
       await server.stop();
+      for (const { stderr } of [server, status]) expect(stderr).not.toContain('Deprecation');
       for (const text of [...seen, server.stdout, server.stderr, status.stdout, status.stderr])
         expect(text).not.toContain(PASSWORD);
     },

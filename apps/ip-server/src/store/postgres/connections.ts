@@ -1,8 +1,11 @@
+// oxlint-disable-next-line typescript/triple-slash-reference -- projects that read these sources need its types, too
+/// <reference path="./pgpass.d.ts" />
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { FilerError, Semaphore } from '@filer/protocol';
 import type { Row } from '@filer/program';
 import { Client, types, type ClientConfig, type QueryConfig } from 'pg';
+import pgpass from 'pgpass';
 import type { PostgresAddress } from '../../store-address.ts';
 import {
   isConnectionFailure,
@@ -20,7 +23,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** The database ends a statement, and a wait for a lock, that takes so long. */
 const STATEMENT_TIMEOUT_MS = 10_000;
-const LOCK_TIMEOUT_MS = 8_000;
+export const LOCK_TIMEOUT_MS = 8_000;
 
 /** A server that stands still within a transaction holds up the others for so long at most. */
 const IDLE_TRANSACTION_MS = 5_000;
@@ -70,8 +73,8 @@ export class Connection {
     this.#address = address;
   }
 
-  /** @param query with a name it is prepared once @throws FilerError as `postgresError` says */
-  async query(query: QueryConfig<SqlValue[]>): Promise<Answer> {
+  /** @param query with a name it is prepared once; its `query_timeout` is the limit of this one alone, in ms @throws FilerError as `postgresError` says */
+  async query(query: QueryConfig<SqlValue[]> & { readonly query_timeout?: number }): Promise<Answer> {
     try {
       return await this.client.query<Row>(query);
     } catch (error) {
@@ -182,7 +185,7 @@ export class Connections {
    */
   async open(): Promise<Client> {
     const { address } = this.#place;
-    const password = await this.#password();
+    const password = (await this.#storedPassword()) ?? environmentPassword();
     const ssl = await tlsOf(address);
     let problem: unknown = new FilerError(
       'timed-out',
@@ -190,17 +193,15 @@ export class Connections {
     );
     for (const { host, port } of address.hosts) {
       if (this.#isClosed) throw new FilerError('interrupted', 'the server is stopping');
+      const at = { host, port, user: address.user, database: address.database };
       const client = new Client({
         ...CONFIG,
         query_timeout: this.answerMs,
         connectionTimeoutMillis: Math.min(CONNECT_TIMEOUT_MS, this.answerMs),
         application_name: this.#name,
-        ...password,
+        password: password ?? (() => listedPassword(at)),
         ssl,
-        host,
-        port,
-        user: address.user,
-        database: address.database,
+        ...at,
       });
       // A connection that fails while it is idle is left out; one in use rejects what is asked.
       this.#all.add(client);
@@ -252,11 +253,11 @@ export class Connections {
     await this.#endIdle();
   }
 
-  async #password(): Promise<{ readonly password?: string }> {
+  async #storedPassword(): Promise<string | undefined> {
     const { passwordFile } = this.#place;
-    if (passwordFile === undefined) return {};
+    if (passwordFile === undefined) return undefined;
     try {
-      return { password: (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '') };
+      return (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '');
     } catch (error) {
       throw new FilerError(
         'configuration-invalid',
@@ -320,6 +321,14 @@ async function tlsOf({ tls, rootCertificates }: PostgresAddress): Promise<Client
   const ca = rootCertificates === undefined ? {} : { ca: await readFile(rootCertificates, 'utf8') };
   return { rejectUnauthorized: tls === 'verify-full', ...ca };
 }
+
+/** What PGPASSFILE or ~/.pgpass has. @returns an empty one, which the driver refuses, for none */
+function listedPassword(at: Parameters<typeof pgpass>[0]): Promise<string> {
+  return new Promise((resolve) => pgpass(at, (password = '') => resolve(password)));
+}
+
+/** As the driver has it of PGPASSWORD. */
+const environmentPassword = (): string | undefined => new Client().password;
 
 /** Ends it without waiting: the other side may not answer. */
 export function discard(client: Client): void {

@@ -8,6 +8,9 @@ import {
   type SqlValue,
 } from './connections.ts';
 
+/** A connection that is cut meanwhile ends by the keep-alive of TCP. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Names under which statements are prepared at each connection: the texts of this program are few. */
 const names = new Map<string, string>();
 
@@ -60,10 +63,28 @@ export class PostgresDatabase extends Queries {
    * @throws FilerError what `work` throws, or why it could not be committed; after a lost connection it may be stored
    */
   transaction<T>(work: (queries: Queries) => Promise<T>, askedAt?: number): Promise<T> {
+    return this.#transaction(work, askedAt);
+  }
+
+  /** As `transaction`, with statements that take as long as they need: a table that is changed may be large. */
+  longTransaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    const withoutLimit = async (queries: Queries): Promise<T> => {
+      await queries.run('SET LOCAL statement_timeout = 0');
+      return await work(queries);
+    };
+    return this.#transaction(withoutLimit, undefined, LONGEST_TIMER_MS);
+  }
+
+  /** @param answerMs of each statement, other than that of all */
+  #transaction<T>(
+    work: (queries: Queries) => Promise<T>,
+    askedAt: number | undefined,
+    answerMs?: number,
+  ): Promise<T> {
     return this.connections.use(async (connection) => {
       await connection.query({ text: 'BEGIN' });
       try {
-        const result = await work(new Queries((sql, values) => ask(connection, sql, values)));
+        const result = await work(new Queries((sql, values) => ask(connection, sql, values, answerMs)));
         await connection.query({ text: 'COMMIT' });
         return result;
       } catch (error) {
@@ -89,10 +110,16 @@ export class PostgresDatabase extends Queries {
   }
 }
 
-async function ask(connection: Connection, sql: string, values: readonly SqlValue[]): Promise<Answer> {
+async function ask(
+  connection: Connection,
+  sql: string,
+  values: readonly SqlValue[],
+  answerMs?: number,
+): Promise<Answer> {
   let name = names.get(sql);
   if (name === undefined) names.set(sql, (name = `filer_${names.size}`));
-  return await connection.query({ name, text: sql, values: values.map(sayable) });
+  const limit = answerMs === undefined ? {} : { query_timeout: answerMs };
+  return await connection.query({ name, text: sql, values: values.map(sayable), ...limit });
 }
 
 /** PostgreSQL has no text with a NUL in it, and what another machine says may have one. */

@@ -47,13 +47,10 @@ export function postgresError(address: PostgresAddress, error: unknown): unknown
       );
     if (/support SSL/i.test(error.message))
       return fail('configuration-invalid', `${where} has no TLS: set it up there, or add ?sslmode=disable`);
-    return fail(
-      'timed-out',
-      `${where} cannot be reached (${why}): it is tried again, start it if it is stopped`,
-    );
+    return fail('timed-out', `${where} cannot be reached (${why}): check its address, and that it runs`);
   }
   if (PASSING.test(state))
-    return fail('timed-out', `${where} does not take this now (${why}): it is tried again`);
+    return fail('timed-out', `${where} does not take this now (${why}): try again later`);
   if (FULL.test(state)) return fail('no-space', `${where} has no room (${why}): make room on its disk`);
   if (DAMAGED.test(state))
     return fail(

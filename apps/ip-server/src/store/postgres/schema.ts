@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
-import { SCHEMA_NAME } from './connections.ts';
+import { LOCK_TIMEOUT_MS, SCHEMA_NAME } from './connections.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
 import { newerSchema, placeOf } from './failures.ts';
 
@@ -311,8 +311,11 @@ export const NEWEST_VERSION = VERSIONS.length;
  */
 export async function migrate(database: PostgresDatabase): Promise<void> {
   const { address } = database.connections;
-  await database.transaction(async (queries) => {
+  await database.longTransaction(async (queries) => {
+    // Another server may need long for the same. For a table it is not waited so long: all servers would wait behind this one.
+    await queries.run('SET LOCAL lock_timeout = 0');
     await queries.run('SELECT pg_advisory_xact_lock($1)', MIGRATION_LOCK);
+    await queries.run(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
     const encoding = textIn(await queries.get(`SELECT current_setting('server_encoding') AS name`), 'name');
     if (encoding !== 'UTF8') {
       throw new FilerError(
