@@ -50,7 +50,9 @@ function factsOf(
       'store',
       `${status.store.engine} ${whereWords(status.store, output)}, ${bytesWords(status.store.bytes)}`,
     ],
-    ...(problem === null ? [] : [['', `FAILS: ${problem}${running ? '; the server tries again' : ''}`] as const]),
+    ...(problem === null
+      ? []
+      : [['', `FAILS: ${problem}${running ? '; the server tries again' : ''}`] as const]),
   ];
 }
 
