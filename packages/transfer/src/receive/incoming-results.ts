@@ -10,6 +10,7 @@ import {
   type Message,
   type Offer,
   type ReceiptFile,
+  type Unsent,
 } from '@filer/protocol';
 import { shownName } from '../disk/safe-path.ts';
 import { ReceiptBatches } from '../receipts/receipt-batches.ts';
@@ -103,6 +104,13 @@ export class IncomingResults implements IncomingOwner, Disposable {
     if (result.status !== 'failed') this.#parts.watchdog.moved(STREAM_OVERHEAD_BYTES);
     this.#tally.add(result);
     this.#parts.on({ type: 'file', result });
+  }
+
+  /** What the sender cannot send, or leaves out. @throws FilerError `too-large` */
+  unsent({ path: name, code, message, leftOut }: Unsent): void {
+    this.#parts.totals.unsent(name);
+    if (leftOut) this.#parts.on({ type: 'left-out', name: shownName(name), why: message });
+    else this.result({ name, size: 0, status: 'failed', code, message, failedBy: 'peer' });
   }
 
   async follow(work: Promise<void>): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Channel } from '../wire/channel.ts';
-import { Receiver, type Accepted, type ReceiveOutcome } from './receiver.ts';
+import { Receiver, type ReceiveOutcome } from './receiver.ts';
+import type { Accepted } from './reception.ts';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIGEST_BLOCK_BYTES, FilerError, type Offer, type ReceiptFile } from '@filer/protocol';
