@@ -16,6 +16,7 @@ import { SendsInFlight, type OnSent } from './sends-in-flight.ts';
 import type { ReadBlock } from './shared-reads.ts';
 import { readSourceBlock } from '../passing/source-block.ts';
 import type { RelayLane } from '../passing/relay-lane.ts';
+import type { OutgoingParts } from './sent-file.ts';
 import { sourceError, type OpenSource, type Source } from './source.ts';
 
 /** One chunk: large enough that its header costs nothing, small enough to stay in the processor's cache. */
@@ -64,20 +65,19 @@ interface Block {
  * is on its way. A buffer is used again only after its sends have resolved.
  */
 export class ChunkSender {
-  /** Where blocks may come of other recipients. @default all go from here */
-  lane: RelayLane | undefined;
   readonly #channel: Channel;
   readonly #sendWindow: SendWindow;
   readonly #limit: Limit | undefined;
   readonly #stop: AbortSignal;
+  readonly #lane: RelayLane | undefined;
   readonly #buffers: Buffer[] = [];
 
-  /** @param stop ends the waiting for what `limit` lets go */
-  constructor(channel: Channel, sendWindow: SendWindow, limit: Limit | undefined, stop: AbortSignal) {
+  constructor({ channel, sendWindow, limit, stop, lane }: OutgoingParts) {
     this.#channel = channel;
     this.#sendWindow = sendWindow;
     this.#limit = limit;
     this.#stop = stop;
+    this.#lane = lane;
   }
 
   /**
@@ -154,7 +154,7 @@ export class ChunkSender {
 
   /** @returns whether another recipient was named for a block, instead of sending it */
   async #leaveToOthers(block: Block, digest: Buffer | undefined, inFlight: SendsInFlight): Promise<boolean> {
-    const { lane } = this;
+    const lane = this.#lane;
     if (lane === undefined || digest === undefined || !block.isWhole) return false;
     const { entry, source, offset, bytes } = block;
     const [end, text] = [offset + bytes, digestText(digest)];
@@ -173,10 +173,10 @@ export class ChunkSender {
 
   /** What went from here may be had of its recipient from now on. */
   #note({ entry, source, offset, bytes, isWhole }: Block, digest: Buffer | undefined): void {
-    if (this.lane === undefined || digest === undefined || !isWhole) return;
+    if (this.#lane === undefined || digest === undefined || !isWhole) return;
     const text = digestText(digest);
     const read = (): Buffer => readSourceBlock(source, offset, bytes, text);
-    this.lane.sent({ entry, end: offset + bytes, bytes, digest: text, from: undefined, read });
+    this.#lane.sent({ entry, end: offset + bytes, bytes, digest: text, from: undefined, read });
   }
 
   async #sendSame(entry: number, offset: number, { bytes }: Piece, inFlight: SendsInFlight): Promise<void> {

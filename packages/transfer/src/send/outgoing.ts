@@ -1,8 +1,7 @@
 import { DIGEST_BLOCK_BYTES, FilerError, formatAbandon, type ErrorCode } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import { ChunkSender } from './chunk-sender.ts';
-import type { SendWindow } from './send-window.ts';
-import type { OutgoingOptions, OutgoingOwner, SentFile } from './sent-file.ts';
+import type { OutgoingOwner, OutgoingParts, SentFile } from './sent-file.ts';
 import type { RelayLane } from '../passing/relay-lane.ts';
 import { SmallFileSender } from './small-file-sender.ts';
 import { sendStream, type StreamEnd, type StreamParts } from './stream-sender.ts';
@@ -24,34 +23,16 @@ export class Outgoing {
   readonly #owner: OutgoingOwner;
   readonly #small: SmallFileSender;
   readonly #streams: StreamParts;
-  #lane: RelayLane | undefined;
+  readonly #lane: RelayLane | undefined;
 
-  /** @param stop ends the waiting for what the limit lets go */
-  constructor(
-    channel: Channel,
-    sendWindow: SendWindow,
-    owner: OutgoingOwner,
-    options: OutgoingOptions,
-    stop: AbortSignal,
-  ) {
+  constructor(parts: OutgoingParts) {
+    const { channel, sendWindow, owner, reads, snapshot, lane } = parts;
     this.#channel = channel;
     this.#owner = owner;
-    this.#small = new SmallFileSender(channel, sendWindow, owner, options, stop);
-    const chunkSender = new ChunkSender(channel, sendWindow, options.limit, stop);
-    const { reads, snapshot } = options;
-    this.#streams = { channel, sendWindow, chunkSender, owner, reads, snapshot };
-  }
-
-  /** Where content may come of other recipients. */
-  set lane(lane: RelayLane) {
     this.#lane = lane;
-    this.#small.lane = lane;
-    this.#streams.chunkSender.lane = lane;
-  }
-
-  /** Whether the receiver takes a small file as one message. */
-  set packsSmall(isTaken: boolean) {
-    this.#small.packsSmall = isTaken;
+    this.#small = new SmallFileSender(parts);
+    const chunkSender = new ChunkSender(parts);
+    this.#streams = { channel, sendWindow, chunkSender, owner, reads, snapshot };
   }
 
   /** Sends the small files that wait for others. They go before whatever is sent from now on. */

@@ -1,16 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import {
   FilerError,
-  formatBasisRequest,
-  formatSkip,
   formatTransferWord,
-  formatUnsent,
-  parseBasisAnswer,
   type EntryFailure,
   TRANSFER_LIMITS,
   type Message,
-  type PresentFile,
-  type Unsent,
   Router,
   doneMessage,
   answerMessage,
@@ -27,30 +21,27 @@ import {
   unreachedMessage,
   errorMessage,
   type Got,
-  formatSeal,
-  parseSealed,
   sealedMessage,
-  verifyStageWord,
 } from '@filer/protocol';
-import { EntryAnnouncer } from './entry-announcer.ts';
+import type { RelayLane } from '../passing/relay-lane.ts';
 import { send, type Channel } from '../wire/channel.ts';
-import { compareWithThere } from './compare-existing.ts';
 import { EarlyEnd } from '../wire/early-end.ts';
 import { asTold, lastWord, lossOf, onAbort, outOfPlace, dispatch } from '../wire/ending.ts';
-import type { Extent } from '../wire/growing.ts';
-import { SendWindow } from './send-window.ts';
-import { mirrorSent } from './mirror-sent.ts';
-import { Outgoing } from './outgoing.ts';
-import { mayGoAgain, type OutgoingOwner, type SentFile } from './sent-file.ts';
-import { StallWatchdog } from '../wire/stall-watchdog.ts';
-import { ReceiptKeeping } from './receipt-keeping.ts';
 import { Requests } from '../wire/requests.ts';
-import type { RelayLane } from '../passing/relay-lane.ts';
+import { StallWatchdog } from '../wire/stall-watchdog.ts';
+import { EntryAnnouncer } from './entry-announcer.ts';
+import { FileSender } from './file-sender.ts';
+import { mirrorSent } from './mirror-sent.ts';
+import { propose } from './propose.ts';
+import { ReceiptKeeping } from './receipt-keeping.ts';
+import { sealSent } from './seal-sent.ts';
 import type { SendOptions, SendOutcome } from './send-options.ts';
+import { SendWindow } from './send-window.ts';
 import { SentEntries } from './sent-entries.ts';
+import { mayGoAgain } from './sent-file.ts';
 import type { Source } from './source.ts';
 import { countAll, SourceBatcher, Tops, type Totals } from './source-batcher.ts';
-import { propose } from './propose.ts';
+import { UnsentFiles } from './unsent-files.ts';
 
 /** Entries in the first batch: the first file is on its way before much was walked. */
 const FIRST_BATCH = 100;
@@ -65,7 +56,8 @@ export function sendFiles(channel: Channel, options: SendOptions): Promise<SendO
   return new Sending(channel, options).run();
 }
 
-class Sending implements OutgoingOwner {
+/** The conversation: the offer, what is announced, and what the receiver says meanwhile. */
+class Sending {
   static readonly #router = new Router<Sending, Promise<void> | void>({ on: 'transfer', as: 'sender' })
     .onUnparsed(errorMessage, (message, sending) => {
       if (message.header['re'] === undefined) throw lastWord(message.header, sending.#channel);
@@ -94,10 +86,8 @@ class Sending implements OutgoingOwner {
   readonly #watchdog: StallWatchdog;
   readonly #requests: Requests;
   readonly #sendWindow = new SendWindow();
-  readonly #outgoing: Outgoing;
   readonly #batcher: SourceBatcher;
-  /** What cannot go, and was not told yet. */
-  readonly #unsent: Unsent[] = [];
+  readonly #unsent: UnsentFiles;
   readonly #entries: SentEntries;
   readonly #announcer: EntryAnnouncer;
   readonly #receipts: ReceiptKeeping;
@@ -124,15 +114,14 @@ class Sending implements OutgoingOwner {
     this.#options = options;
     this.#job = options.job ?? randomBytes(16).toString('base64url');
     this.#requests = new Requests(channel);
-    this.#outgoing = new Outgoing(channel, this.#sendWindow, this, options, this.#stop.signal);
+    this.#unsent = new UnsentFiles(channel, options);
     this.#batcher = new SourceBatcher(options.files, {
       ignored: options.ignored,
       onlyEntered: options.onlyEntered,
       links: options.links,
-      leftOut: ({ file, name, error }) => this.#leaveOut(file, name, error),
+      leftOut: ({ file, name, error }) => this.#unsent.leftOut(file, name, error),
       failed: ({ file, name, error }) => {
-        const { code, message } = error;
-        if (options.tellsUnsent === true) this.#unsent.push({ path: name, code, message, leftOut: false });
+        this.#unsent.failed(name, error);
         this.#entries.unsendable(file, name, error);
       },
     });
@@ -187,49 +176,24 @@ class Sending implements OutgoingOwner {
     this.#announcer.begin(first);
     const over = this.#listen();
     over.catch(() => undefined); // awaited at the end; until then requests and sends tell of a loss
-    if (!(await this.#offer(first))) return;
+    const files = await this.#offer(first);
+    if (files === undefined) return;
     while (await this.#announcer.advance()) {
-      await this.#tellUnsent();
-      for (const file of await this.#announcer.wanted()) await this.#sendFile(file);
+      await this.#unsent.tell();
+      for (const file of await this.#announcer.wanted()) await files.send(file);
     }
-    this.#outgoing.flush();
-    this.#lane?.at(Number.MAX_SAFE_INTEGER, 0);
-    if (this.#options.stage === true) await this.#seal();
-    else if (this.#options.mirror === true)
-      await mirrorSent(this.#requests, {
-        ...this.#options,
-        job: this.#job,
-        folders: this.#batcher.folders,
-        entries: this.#entries,
-        settled: () => this.#receipts.settled(),
-      });
+    files.finish();
+    await this.#close();
     await this.#sayDone(over);
   }
 
-  /** Has a stage sealed, unless something of it has failed: then what is there of it stays for the next try. */
-  async #seal(): Promise<void> {
-    if (this.#entries.hasFailed) return;
-    const { network, senderId: sender, receiverId: receiver, keepStaged } = this.#options;
-    const word = await this.#requests.ask(
-      'sealed',
-      (id) => formatSeal({ id }),
-      (answer) => parseSealed(answer).word,
-    );
-    await this.#receipts.settled();
-    if (this.#entries.hasFailed) return;
-    verifyStageWord(word, { network, job: this.#job, sender, receiver });
-    if (word.state !== 'staged')
-      throw new FilerError(
-        'verification-failed',
-        `the receiver signed that the job is ${word.state}, and not staged`,
-      );
-    const { files } = this.#batcher;
-    if (word.files !== files)
-      throw new FilerError(
-        'verification-failed',
-        `the receiver signed that ${word.files} files are staged, and ${files} were sent`,
-      );
-    await keepStaged?.(word);
+  /** Has what was sent sealed, or what is no longer here removed, as the offer said. */
+  async #close(): Promise<void> {
+    const settled = (): Promise<void> => this.#receipts.settled();
+    const sent = { ...this.#options, job: this.#job, entries: this.#entries, settled };
+    const { files, folders } = this.#batcher;
+    if (this.#options.stage === true) await sealSent(this.#requests, { ...sent, files });
+    else if (this.#options.mirror === true) await mirrorSent(this.#requests, { ...sent, folders });
   }
 
   /** There is nothing to offer, but perhaps what cannot go. */
@@ -240,27 +204,14 @@ class Sending implements OutgoingOwner {
   }
 
   async #sayDone(over: Promise<void>): Promise<void> {
-    await this.#tellUnsent();
-    this.#outgoing.flush();
+    await this.#unsent.tell();
     this.#saidDone = true;
     await send(this.#channel, formatTransferWord('done'));
     await over;
   }
 
-  #leaveOut(file: string, name: string, error: FilerError | undefined): void {
-    if (error !== undefined && this.#options.tellsUnsent === true)
-      this.#unsent.push({ path: name, code: error.code, message: error.message, leftOut: true });
-    const why = error === undefined ? {} : { why: error.message };
-    this.#options.on?.({ type: 'left-out', file, name, ...why });
-  }
-
-  /** Tells who fetches what of it cannot go. */
-  async #tellUnsent(): Promise<void> {
-    for (const each of this.#unsent.splice(0)) await send(this.#channel, formatUnsent(each));
-  }
-
-  /** @returns whether the offer was taken */
-  async #offer(first: readonly Source[]): Promise<boolean> {
+  /** @returns what sends the files; undefined when the offer was refused */
+  async #offer(first: readonly Source[]): Promise<FileSender | undefined> {
     const tops = new Tops();
     for (const source of first) tops.add(source, source.size);
     const { isCounted, files, bytes, largest } = this.#batcher;
@@ -270,16 +221,16 @@ class Sending implements OutgoingOwner {
     const told = isCounted ? { names, contents } : { names };
     const offer = { job: this.#job, ...totals, ...told, note, onConflict, checksum, mirror, stage };
     try {
-      this.#outgoing.packsSmall = await propose(this.#requests, offer, () => this.#countAll());
+      const packsSmall = await propose(this.#requests, offer, () => this.#countAll());
       this.#isAnswered = true;
       await this.#watchdog.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#end.reason !== undefined) throw this.#end.reason;
       this.#enterRace();
-      return true;
+      return this.#fileSender(packsSmall);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#end.refused(error);
-      return false;
+      return undefined;
     }
   }
 
@@ -293,7 +244,23 @@ class Sending implements OutgoingOwner {
       stop: this.#stop.signal,
       failed: (error) => this.#end.by(error),
     });
-    this.#outgoing.lane = this.#lane;
+  }
+
+  #fileSender(packsSmall: boolean): FileSender {
+    return new FileSender({
+      ...this.#options,
+      packsSmall,
+      channel: this.#channel,
+      requests: this.#requests,
+      batcher: this.#batcher,
+      entries: this.#entries,
+      watchdog: this.#watchdog,
+      sendWindow: this.#sendWindow,
+      lane: this.#lane,
+      end: this.#end,
+      over: this.#over.promise,
+      stop: this.#stop.signal,
+    });
   }
 
   /** @throws FilerError `unexpected-message` outside of a race */
@@ -306,55 +273,6 @@ class Sending implements OutgoingOwner {
     const { files, ignored, onlyEntered, links } = this.#options;
     const counting = countAll(files, { ignored, onlyEntered, links }, () => this.#end.reason !== undefined);
     return await this.#watchdog.work(Promise.race([counting, this.#over.promise]));
-  }
-
-  async #sendFile(file: SentFile): Promise<void> {
-    if (this.#end.reason !== undefined) throw this.#end.reason;
-    this.#lane?.found(this.#batcher.bytes);
-    this.#lane?.at(file.entry, 0);
-    const isWhole = file.source.growing === undefined;
-    if (isWhole && file.files !== undefined && (await this.#watchdog.work(this.#skip(file, file.files))))
-      return;
-    const sentAt = Date.now();
-    const failure = await this.#outgoing.send(file);
-    if (failure !== undefined) this.#entries.failed(file.entry, failure, 'here');
-    const { end, identity } = file;
-    if (end !== undefined && identity !== undefined) this.#options.known?.keepRead(identity, end, sentAt);
-  }
-
-  /** Tells the receiver that a file is one of those that it has. @returns whether it is */
-  async #skip(file: SentFile, there: readonly PresentFile[]): Promise<boolean> {
-    const digest = await compareWithThere(file, there, this.#options.known);
-    if (digest === undefined) return false;
-    await send(this.#channel, formatSkip({ entry: file.entry, digest }));
-    return true;
-  }
-
-  started(file: SentFile): void {
-    this.#entries.started(file);
-  }
-
-  async reach(file: SentFile, bytes: number): Promise<Extent> {
-    const { growing, size } = file.source;
-    if (growing === undefined) return { bytes: size, complete: true };
-    const known = file.extent ?? { bytes: size, complete: false };
-    file.extent = await this.#watchdog.work(Promise.race([growing.reach(bytes), this.#over.promise]));
-    this.#batcher.grown(file.extent.bytes - known.bytes, file.extent.complete && !known.complete);
-    return file.extent;
-  }
-
-  sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
-    this.#watchdog.exchanged();
-    this.#watchdog.moved(bytes);
-    return this.#entries.sent(file, bytes, fileBytes, fileSize);
-  }
-
-  async basis(entry: number, first: number, count: number): Promise<Buffer> {
-    return await this.#requests.ask(
-      'basis-answer',
-      (id) => formatBasisRequest({ id, entry, first, count }),
-      (answer) => parseBasisAnswer(answer, count),
-    );
   }
 
   /** Takes what the receiver says until its `done`. @throws FilerError what ends the transfer early */

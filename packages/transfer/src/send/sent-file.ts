@@ -1,7 +1,10 @@
 import type { EntryFailure, FileEnd, PresentFile } from '@filer/protocol';
+import type { RelayLane } from '../passing/relay-lane.ts';
+import type { Channel } from '../wire/channel.ts';
 import type { Extent } from '../wire/growing.ts';
 import type { Limit } from '../wire/rate-limit.ts';
 import type { ListedFile } from './reader.ts';
+import type { SendWindow } from './send-window.ts';
 import type { SharedReads } from './shared-reads.ts';
 import type { Source } from './source.ts';
 
@@ -73,4 +76,16 @@ export interface OutgoingOwner {
   reach(file: SentFile, bytes: number): Promise<Extent>;
   /** Asks for what the receiver has of the file that is on its way. @see AskBasis */
   basis(entry: number, first: number, count: number): Promise<Buffer>;
+}
+
+export interface OutgoingParts extends OutgoingOptions {
+  readonly channel: Channel;
+  readonly sendWindow: SendWindow;
+  readonly owner: OutgoingOwner;
+  /** Whether the receiver takes a small file as one message. */
+  readonly packsSmall: boolean;
+  /** Where content may come of other recipients. @default all goes from here */
+  readonly lane: RelayLane | undefined;
+  /** Ends the waiting for what the limit lets go. */
+  readonly stop: AbortSignal;
 }

@@ -16,7 +16,7 @@ import type { Limit } from '../wire/rate-limit.ts';
 import type { RelayLane } from '../passing/relay-lane.ts';
 import { readSourceBlock } from '../passing/source-block.ts';
 import type { SendWindow } from './send-window.ts';
-import type { OutgoingOptions, OutgoingOwner, SentFile } from './sent-file.ts';
+import type { OutgoingOwner, OutgoingParts, SentFile } from './sent-file.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { readSmallFile, SMALL_FILE_BYTES, type SmallFile } from './small-file.ts';
 import type { Source } from './source.ts';
@@ -32,16 +32,14 @@ const PACKED_FILE_BYTES = 32 * 1024;
 
 /** Sends small files back to back, many in one write: none waits until the one before it has gone. */
 export class SmallFileSender {
-  /** Where content may come of other recipients. @default all goes from here */
-  lane: RelayLane | undefined;
   readonly #channel: Channel;
   readonly #owner: Pick<OutgoingOwner, 'sent'>;
   readonly #sendWindow: SendWindow;
   readonly #reads: SharedReads | undefined;
   readonly #limit: Limit | undefined;
   readonly #stop: AbortSignal;
-  /** Whether the receiver takes a small file as one message. */
-  packsSmall = false;
+  readonly #lane: RelayLane | undefined;
+  readonly #packsSmall: boolean;
   /** Files on their way, oldest first. They never reject: `#lost` tells. */
   readonly #small: Promise<void>[] = [];
   #smallBytes = 0;
@@ -52,21 +50,16 @@ export class SmallFileSender {
   /** What a file that is packed is read into. */
   #room: Buffer | undefined;
 
-  /** @param stop ends the waiting for what the limit lets go */
-  constructor(
-    channel: Channel,
-    sendWindow: SendWindow,
-    owner: Pick<OutgoingOwner, 'sent'>,
-    { limit, reads }: OutgoingOptions,
-    stop: AbortSignal,
-  ) {
-    this.#channel = channel;
-    this.#sendWindow = sendWindow;
-    this.#owner = owner;
-    this.#reads = reads;
-    this.#limit = limit;
-    this.#stop = stop;
-    this.#packed = PackedMessages.on(channel);
+  constructor(parts: OutgoingParts) {
+    this.#channel = parts.channel;
+    this.#sendWindow = parts.sendWindow;
+    this.#owner = parts.owner;
+    this.#reads = parts.reads;
+    this.#limit = parts.limit;
+    this.#stop = parts.stop;
+    this.#lane = parts.lane;
+    this.#packsSmall = parts.packsSmall;
+    this.#packed = PackedMessages.on(parts.channel);
   }
 
   /**
@@ -105,7 +98,7 @@ export class SmallFileSender {
       this.#pack(file, smallHeader({ ...facts, digest, blocks }), content);
     } else {
       this.flush();
-      const gone = this.packsSmall
+      const gone = this.#packsSmall
         ? this.#channel.send(smallHeader({ ...facts, digest, blocks }), content)
         : this.#sendUnpacked(facts, content, file.end);
       this.#follow(gone, [file]);
@@ -116,9 +109,9 @@ export class SmallFileSender {
 
   /** @returns whether another recipient was named for its content */
   async #leaveToOthers(file: SentFile, facts: FileStart, { digest, blocks }: SmallFile): Promise<boolean> {
-    const { lane } = this;
+    const lane = this.#lane;
     const { entry, size } = facts;
-    if (lane === undefined || !this.packsSmall || size < LEAST_LEFT_BYTES) return false;
+    if (lane === undefined || !this.#packsSmall || size < LEAST_LEFT_BYTES) return false;
     const from = await lane.holderOf(entry, size, digest);
     const { source } = file;
     const read = (): Buffer => readSourceBlock(source, 0, size, digest);
@@ -134,7 +127,7 @@ export class SmallFileSender {
   }
 
   #isPacked(size: number): boolean {
-    return this.packsSmall && this.#packed !== undefined && size <= PACKED_FILE_BYTES;
+    return this.#packsSmall && this.#packed !== undefined && size <= PACKED_FILE_BYTES;
   }
 
   /** What is packed leaves when there is no room for more, or when nothing more comes in this turn. */
