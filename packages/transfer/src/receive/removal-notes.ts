@@ -58,7 +58,7 @@ export class RemovalNotes {
     await Promise.all(noted);
   }
 
-  /** A job that continues is told of what is gone, whatever ended this. @throws FilerError `no-space`, `home-not-writable` */
+  /** Notes what is gone, so that a job that continues learns it. @throws FilerError `no-space`, `home-not-writable` */
   async end(): Promise<void> {
     try {
       await this.#settle();

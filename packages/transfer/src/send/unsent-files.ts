@@ -6,7 +6,7 @@ import type { SendOptions } from './send-options.ts';
 export class UnsentFiles {
   readonly #channel: Channel;
   readonly #options: Pick<SendOptions, 'tellsUnsent' | 'on'>;
-  /** Those that the receiver was not told of yet. */
+  /** Those that the receiver does not know yet. */
   readonly #untold: Unsent[] = [];
 
   constructor(channel: Channel, options: Pick<SendOptions, 'tellsUnsent' | 'on'>) {
