@@ -98,6 +98,21 @@ test('a send is settled when the bytes were handed over, in order', async () => 
   for (const type of order) expect((await nextOf(pair.far)).header['type']).toBe(type);
 });
 
+test('for how long the other side has taken nothing is known, also after the end', async () => {
+  await using pair = await connect(TCP);
+  expect(pair.near.stuckMs).toBe(0);
+  await pair.near.send({ type: 'taken' });
+  expect(pair.near.stuckMs).toBe(0);
+  pair.far.socket.pause();
+  const sent = pair.near.send({ type: 'bulk' }, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
+  await until(() => pair.near.stuckMs > 1);
+  pair.near.destroy();
+  await sent;
+  await pair.near.closed;
+  expect(pair.near.stuckMs).toBeGreaterThan(1);
+  expect(pair.near.stuckMs).toBe(pair.near.stuckMs);
+});
+
 test('frames that are laid out go in one piece, between the messages before and after them', async () => {
   await using pair = await connect(TCP);
   const frames = Buffer.concat([encodeFrame({ type: 'b' }, Buffer.from('x')), encodeFrame({ type: 'c' })]);

@@ -20,6 +20,10 @@ export class MessageWriter {
   readonly #options: MessageWriterOptions;
   readonly #backlog = new WriteBacklog();
   #corked = false;
+  /** Messages that the operating system has not taken, also those that it never will. */
+  #untaken = 0;
+  /** When it took the last one, or when there was none before. */
+  #takenAt = 0;
   /** When the last message was sent, in ms since the epoch; 0 before the first. */
   sendTime = 0;
   sentBytes = 0;
@@ -37,6 +41,11 @@ export class MessageWriter {
   /** Whether nothing waits for the operating system. */
   get isIdle(): boolean {
     return this.#backlog.empty;
+  }
+
+  /** For how long the operating system has taken nothing of what waits for it, or waited when the connection ended. */
+  get stuckMs(): number {
+    return this.#untaken === 0 ? 0 : performance.now() - this.#takenAt;
   }
 
   /** Queues a frame and does not wait. @returns whether it was queued */
@@ -63,14 +72,20 @@ export class MessageWriter {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     this.#backlog.add(bytes, posted);
+    if (this.#untaken++ === 0) this.#takenAt = performance.now();
     this.sentBytes += bytes;
     this.sendTime = Date.now();
     this.#corkForTurn();
     return new Promise((resolve, reject) => {
       const written = (error?: Error | null): void => {
         this.#backlog.taken();
-        if (error) reject(lost(error));
-        else resolve();
+        if (error) {
+          reject(lost(error));
+          return;
+        }
+        this.#untaken--;
+        this.#takenAt = performance.now();
+        resolve();
       };
       const last = parts.length - 1;
       parts.forEach((part, index) => {

@@ -87,6 +87,7 @@ export class Messenger implements AsyncIterable<Message> {
   #closing = false;
   #reason: FilerError | undefined;
   #lastWord: Header | undefined;
+  #stuckMs: number | undefined;
 
   /** @param socket connected (and, with TLS, secured); the messenger owns it from here on */
   constructor(socket: Socket, options: MessengerOptions = {}) {
@@ -128,6 +129,7 @@ export class Messenger implements AsyncIterable<Message> {
       const onClose = (): void => {
         this.#decodeAllWaiting();
         this.#closing = true;
+        this.#stuckMs = this.#writer.stuckMs;
         this.#keepAlive?.stop();
         this.#decoder.drop();
         this.#incoming.end();
@@ -163,6 +165,11 @@ export class Messenger implements AsyncIterable<Message> {
   /** The other side, for people. */
   get who(): string {
     return this.peerName ?? this.addr;
+  }
+
+  /** For how long nothing of what waits to be written was taken, in ms; 0 when nothing waits. Stays when the connection has ended. */
+  get stuckMs(): number {
+    return this.#stuckMs ?? this.#writer.stuckMs;
   }
 
   /** The `error` that the other side has ended this with, if it has, read or not. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { PATHS } from '../../../apps/filer-client/src/network/paths.ts';
@@ -54,7 +54,8 @@ describe('two machines that cannot dial each other', () => {
   });
 });
 
-test('a relayed transfer moves to a direct connection that comes up, which is no loss to anyone', async () => {
+/** Direct connections come up only after `open` was called, in this test. */
+function lateDirect(): { readonly open: () => void } {
   const gate = Promise.withResolvers<void>();
   const late = {
     ...direct,
@@ -65,6 +66,11 @@ test('a relayed transfer moves to a direct connection that comes up, which is no
   };
   PATHS.add(late).delete(direct);
   onTestFinished(() => void PATHS.add(direct).delete(late));
+  return { open: gate.resolve };
+}
+
+test('a relayed transfer moves to a direct connection that comes up, which is no loss to anyone', async () => {
+  const { open } = lateDirect();
   const file = join(network.folder, 'moves.bin');
   const content = Buffer.alloc(3_000_000, 'moves');
   await writeFile(file, content);
@@ -74,7 +80,7 @@ test('a relayed transfer moves to a direct connection that comes up, which is no
     () => Promise.resolve(ben.daemon.connections()),
     (count) => count > before,
   );
-  gate.resolve();
+  open();
 
   expect(await sending).toMatchObject({ ok: true, recipients: [{ connection: 'direct' }] });
   expect(await readFile(join(network.home('ben'), 'inbox', 'anna', 'moves.bin'))).toEqual(content);
@@ -105,4 +111,26 @@ test('a get takes the same flags', async () => {
 
   expect(done).toMatchObject({ ok: true, recipients: [{ connection: 'relayed by ip-server' }] });
   expect(await readFile(fetched, 'utf8')).toBe('d');
+});
+
+test('a file that is fetched into a pipe moves to a direct connection that comes up, byte for byte', async () => {
+  const shares = await mkdtemp(join(network.folder, 'piped-'));
+  const content = Buffer.from(
+    Array.from({ length: 600_000 }, (_, n) => `${n % 100_000}`.padStart(5)).join(''),
+  );
+  await writeFile(join(shares, 'e.txt'), content);
+  await ben.ask('share', 'add', shares, '--as', 'piped');
+  const { open } = lateDirect();
+  const before = ben.daemon.connections();
+  const fetching = anna.run('get', 'ben:piped/e.txt', '-', '--limit', '2MB/s');
+  await until(
+    () => Promise.resolve(ben.daemon.connections()),
+    (count) => count > before,
+  );
+  open();
+  const { code, stdout } = await fetching;
+
+  expect(code).toBe(0);
+  expect(stdout).toBe(content.toString());
+  expect(ben.log).toContain('a fetch continues on a better path');
 });

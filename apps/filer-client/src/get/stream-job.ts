@@ -1,9 +1,10 @@
 import { FilerError, formatFetch } from '@filer/protocol';
 import { receiveStream, StreamSink } from '@filer/transfer';
 import type { Outreach } from '../network/outreach.ts';
-import { reachPeer } from '../network/reach-peer.ts';
+import { reachPeer, type PeerConnection } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Ways } from '../network/paths.ts';
+import { overBestPath } from '../jobs/over-best-path.ts';
 import { TimeLimit } from '../jobs/time-limit.ts';
 import { whileLost } from '../jobs/while-lost.ts';
 
@@ -40,35 +41,37 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
   const { member, signal, write, onProgress, onLost } = around;
   const into = new StreamSink(write);
   const time = new TimeLimit(timeoutMs, limit);
+  const receive = async ({ messenger }: PeerConnection): Promise<FilerError | undefined> => {
+    const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');
+    await messenger.send(header, content);
+    const { error } = await receiveStream(messenger, {
+      network: member.network,
+      keyPair: member.identity,
+      senderId: peer.id,
+      limit: member.limits.receive,
+      name,
+      into,
+      signal,
+      ...time.pace,
+      onProgress: (fileBytes, fileSize) => {
+        time.moved(fileBytes);
+        onProgress(fileBytes, fileSize);
+      },
+    });
+    return error;
+  };
   const attempt = async (): Promise<FilerError | undefined> => {
+    const improving = new AbortController();
     try {
-      const { messenger } = await time.reach(peer.name, signal, (stop) =>
-        reachPeer(around, peer, { purpose: 'transfer' }, { signal: stop, ways }),
+      const reached = await time.reach(peer.name, signal, (stop) =>
+        reachPeer(around, peer, { purpose: 'transfer' }, { signal: stop, ways, improves: improving.signal }),
       );
-      try {
-        const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');
-        await messenger.send(header, content);
-        const { error } = await receiveStream(messenger, {
-          network: member.network,
-          keyPair: member.identity,
-          senderId: peer.id,
-          limit: member.limits.receive,
-          name,
-          into,
-          signal,
-          ...time.pace,
-          onProgress: (fileBytes, fileSize) => {
-            time.moved(fileBytes);
-            onProgress(fileBytes, fileSize);
-          },
-        });
-        return error;
-      } finally {
-        await messenger.close();
-      }
+      return await overBestPath(reached, receive);
     } catch (error) {
       if (error instanceof FilerError) return error;
       throw error;
+    } finally {
+      improving.abort();
     }
   };
   const progress = (): number => Math.floor(into.written / STEP_BYTES);

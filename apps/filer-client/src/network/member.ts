@@ -26,6 +26,7 @@ import { isServer } from './known-servers.ts';
 import { LiveConnections } from './live-connections.ts';
 import { PathsUsed } from './paths-used.ts';
 import { Relays } from './relays.ts';
+import { StalledPaths } from './stalled-paths.ts';
 import { NO_LIMITS } from './standing-limits.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
@@ -60,6 +61,7 @@ export class Member extends HomeStore {
   readonly connections = new LiveConnections();
   readonly pathsUsed = new PathsUsed();
   readonly relays = new Relays();
+  readonly stalledPaths = new StalledPaths();
   /** Sessions with peers and the server that are told about removals and leaves. */
   readonly news = new RemovalNews();
   /** What ages are judged by, and what is kept is dated with. */

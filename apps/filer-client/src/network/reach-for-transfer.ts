@@ -4,6 +4,7 @@ import type { Outreach } from './outreach.ts';
 import type { ConnectionPurpose } from './hello.ts';
 import { reachPeer, type PeerConnection, type ReachOptions } from './reach-peer.ts';
 import { REVERSE } from './reverse-connections.ts';
+import { hasStalled, placeReached } from './stalled-paths.ts';
 
 /** Below this a reverse connection costs more time than it saves. */
 const REVERSE_FROM_BYTES = 128 * 1024 * 1024;
@@ -55,8 +56,14 @@ export async function reachForTransfer(
   const connection = await request.connection(direct, signal);
   if (connection === undefined) return first;
   void first.better?.then((late) => late?.messenger.close());
-  // The direct one stays open as long: when this machine is removed, both are cut.
-  void connection.closed.then(() => direct.close());
+  void connection.closed.then((reason) => {
+    if (hasStalled(reason, connection)) {
+      reverse.failed(peer.id);
+      outreach.member.stalledPaths.stalled(peer.id, placeReached(connection));
+    }
+    // The direct one stays open as long: when this machine is removed, both are cut.
+    void direct.close();
+  });
   return { messenger: connection, features, better: undefined };
 }
 

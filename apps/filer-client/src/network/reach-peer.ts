@@ -19,13 +19,14 @@ import {
 } from './hello.ts';
 import type { Member } from './member.ts';
 import type { Outreach } from './outreach.ts';
-import { candidatesOf, PATHS, type Ways } from './paths.ts';
+import { candidatesOf, PATHS, type Candidate, type Ways } from './paths.ts';
 import { DIRECT } from './paths/direct.ts';
 import { pathsTo } from './paths/paths-to.ts';
 import type { Path } from './paths/path.ts';
 import type { DialMember } from './paths/relayed.ts';
 import { race, type Attempt } from './paths/race.ts';
 import { checkPin } from './pins.ts';
+import { hasStalled, placeOf, placeReached } from './stalled-paths.ts';
 
 /** A transfer over a relay looks for a better path so often, in ms: a machine may have come to another network. */
 const IMPROVE_AGAIN_MS = 60_000;
@@ -54,6 +55,11 @@ export interface ReachOptions {
 export interface DialPeerOptions extends ReachOptions {
   /** @default all that `ways` allows */
   readonly paths?: Iterable<Path>;
+}
+
+interface FirstLinkOptions extends DialPeerOptions {
+  /** Whether paths that stalled are left out. @default false, they come last */
+  readonly avoids?: boolean;
 }
 
 /**
@@ -97,16 +103,37 @@ export async function dialPeer(
   const { member } = outreach;
   requireNotRemoved(member, peer.id);
   requireStaying(member, peer.membership);
-  const { link, better } = await firstLink(outreach, peer, options);
+  try {
+    return await connect(outreach, peer, about, await firstLink(outreach, peer, options), options);
+  } catch (error) {
+    if (!(error instanceof FilerError) || !isTimedOut(error.cause)) throw error;
+    // It was opened, and what is longer did not get through.
+    const other = await orUndefined(firstLink(outreach, peer, { ...options, avoids: true }), options.signal);
+    if (other === undefined) throw error;
+    return await connect(outreach, peer, about, other, options);
+  }
+}
+
+function isTimedOut(cause: unknown): boolean {
+  return cause instanceof FilerError && cause.code === 'timed-out';
+}
+
+async function connect(
+  outreach: Outreach,
+  peer: KnownPeer,
+  about: ConnectionPurpose,
+  { link, better }: FirstLink,
+  { signal, improves }: DialPeerOptions,
+): Promise<PeerConnection> {
   let connection: PeerConnection;
   try {
-    connection = await greet(outreach, peer, about, link, options.signal);
+    connection = await greet(outreach, peer, about, link, signal);
   } catch (error) {
     void better?.then((late) => late?.socket.destroy());
     throw error;
   }
   if (better === undefined) return connection;
-  return { ...connection, better: greetBetter(outreach, peer, about, better, options.improves) };
+  return { ...connection, better: greetBetter(outreach, peer, about, better, improves) };
 }
 
 /** Says hello on a link. @throws FilerError `peer-unreachable`, the peer's refusal, or the reason of `signal` */
@@ -124,15 +151,13 @@ async function greet(
     learnMembership(member, welcome.membership, peer.id);
     member.connections.add(messenger);
     if (link.path !== undefined) member.pathsUsed.note(peer.id, link.path);
-    void messenger.closed.then((reason) => {
-      // A relay that was silent, cut the connection, or changed what passes: another one is tried first.
-      const isCut = reason?.cause instanceof Error && !(reason.cause instanceof FilerError);
-      const isBroken = isCut || reason?.code === 'connection-silent';
-      if (link.path !== undefined && isBroken) member.relays.failed(link.path);
-    });
+    void messenger.closed.then((reason) => judgePath(member, peer.id, messenger, reason));
     return { messenger, welcome, via: messenger.path ?? DIRECT };
   } catch (error) {
     messenger.destroy();
+    // What opens a connection is short, and a hello is long.
+    if (error instanceof FilerError && error.code === 'timed-out' && signal?.aborted !== true)
+      member.stalledPaths.stalled(peer.id, placeReached(messenger));
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
       throw new FilerError('peer-unreachable', `${peer.name} does not answer: ${error.message}`, {
         cause: error,
@@ -140,6 +165,26 @@ async function greet(
     }
     throw error;
   }
+}
+
+/** Of so many bytes it is said that they got through. */
+const MUCH_BYTES = 16 * 1024 * 1024;
+
+/** What the end of a connection says about its path: another one is tried first after one that carried nothing, or broke. */
+function judgePath(
+  { relays, stalledPaths }: Member,
+  peerId: string,
+  messenger: Messenger,
+  reason: FilerError | undefined,
+): void {
+  const place = placeReached(messenger);
+  const { bytesRead, bytesWritten } = messenger.socket;
+  const isStalled = hasStalled(reason, messenger);
+  if (isStalled) stalledPaths.stalled(peerId, place);
+  else if (bytesRead + bytesWritten >= MUCH_BYTES) stalledPaths.forget(peerId, place);
+  // A relay that cut the connection, or changed what passes.
+  const isCut = reason?.cause instanceof Error && !(reason.cause instanceof FilerError);
+  if (messenger.path !== undefined && (isCut || isStalled)) relays.failed(messenger.path);
 }
 
 async function greetBetter(
@@ -160,21 +205,34 @@ async function greetBetter(
     if (signal !== undefined) await pause(IMPROVE_AGAIN_MS, signal);
     if (signal?.aborted !== false) return undefined;
     const now = outreach.member.directory.byId(peer.id) ?? peer;
-    link = await firstLink(outreach, now, { signal, ways: 'direct' }).then(
-      (found) => found.link,
-      (error: unknown) => {
-        if (error instanceof FilerError || signal.aborted) return undefined;
-        throw error;
-      },
-    );
+    const found = firstLink(outreach, now, { signal, ways: 'direct', avoids: true });
+    link = (await orUndefined(found, signal))?.link;
   }
 }
+
+/** @returns undefined where there is none now */
+async function orUndefined<T>(found: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof FilerError || signal?.aborted === true) return undefined;
+    throw error;
+  }
+}
+
+interface FirstLink {
+  readonly link: Link;
+  /** @see RaceResult */
+  readonly better?: Promise<Link | undefined>;
+}
+
+/** The first link that stands. Paths that stalled a short time ago are tried when all others have failed. */
 
 async function firstLink(
   outreach: Outreach,
   peer: KnownPeer,
-  { paths, signal, ways, improves }: DialPeerOptions,
-): Promise<{ readonly link: Link; readonly better?: Promise<Link | undefined> }> {
+  { paths, signal, ways, improves, avoids = false }: FirstLinkOptions,
+): Promise<FirstLink> {
   const { member, access } = outreach;
   const ends = { identity: member.identity, expect: peer.id };
   const dialMember: DialMember = async (relay, stop) => {
@@ -186,8 +244,9 @@ async function firstLink(
     access,
     paths ?? pathsTo(outreach, peer, dialMember, ways),
   );
-  const attemptsOf = (isDetour: boolean): Attempt[] =>
-    candidates
+  const isAvoided = (each: Candidate): boolean => member.stalledPaths.isAvoided(peer.id, placeOf(each));
+  const attemptsOf = (some: readonly Candidate[], isDetour: boolean): Attempt[] =>
+    some
       .filter(({ path }) => (path.isDetour ?? false) === isDetour)
       .map(({ path, address }) => async (stop) => ({
         path: path.kind,
@@ -201,11 +260,17 @@ async function firstLink(
         : `${peer.name} has published no address that this machine can reach: check that \`filer-client start\` runs there`,
     );
   }
-  const { link, failures, better } = await race(attemptsOf(false), signal, {
-    detours: attemptsOf(true),
-    until: improves,
-  });
-  if (link !== undefined) return better === undefined ? { link } : { link, better };
+  const failures: FilerError[] = [];
+  for (const isLate of avoids ? [false] : [false, true]) {
+    const some = candidates.filter((each) => isAvoided(each) === isLate);
+    const { link, better, ...result } = await race(attemptsOf(some, false), signal, {
+      detours: attemptsOf(some, true),
+      until: improves,
+    });
+    if (link !== undefined) return better === undefined ? { link } : { link, better };
+    failures.push(...result.failures);
+  }
+  if (!avoids) member.stalledPaths.forget(peer.id);
   const imposter = failures.find((failure) => failure.code === 'identity-mismatch');
   // Each says which address it was.
   const why = imposter?.message ?? reasonsInWords(failures);

@@ -48,6 +48,11 @@ export class ReverseConnections {
     return this.#listens && now - (this.#failedAt.get(peerId) ?? -Infinity) >= NOT_AGAIN_MS;
   }
 
+  /** It was opened, and carried nothing. */
+  failed(peerId: string): void {
+    this.#failedAt.set(peerId, performance.now());
+  }
+
   request(peerId: string): ReverseRequest {
     const token = randomBytes(32).toString('base64url');
     const { promise, resolve } = Promise.withResolvers<Messenger>();
@@ -58,7 +63,7 @@ export class ReverseConnections {
         const refused = first === undefined ? aborted(signal) : refusalOn(first);
         const connection = await firstOf(promise, refused, signal);
         if (connection !== undefined) return connection;
-        if (!signal.aborted && first !== undefined) this.#failedAt.set(peerId, performance.now());
+        if (!signal.aborted && first !== undefined) this.failed(peerId);
         void promise.then((late) => late.destroy()); // it was welcomed just now: both sides would wait
         return undefined;
       },
