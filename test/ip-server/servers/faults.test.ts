@@ -155,17 +155,39 @@ describe.skipIf(needs.postgres())('several servers', () => {
     if (old === undefined || copy === undefined) throw new Error('several servers can share this engine');
     const entry = { id: 'a', addresses: [], software: '' };
     await old.enter(entry);
-    expect(await old.beat('a')).toMatchObject({ holdsTimers: true });
+    expect(await old.beat('a', true)).toMatchObject({ holdsTimers: true });
     await copy.enter(entry);
     await sqlIn(address, `INSERT INTO mailbox (server, peers, header, content) VALUES ('a', '[]', '{}', '')`);
-    await expect(old.beat('a')).rejects.toMatchObject({ code: 'duplicate-identity' });
+    await expect(old.beat('a', true)).rejects.toMatchObject({ code: 'duplicate-identity' });
     expect(await old.mailbox('a')).toEqual([]);
     await old.leave('a');
     expect(await copy.all()).toMatchObject([{ silentMs: expect.any(Number) as number, holdsTimers: true }]);
     expect(await copy.mailbox('a')).toHaveLength(1);
     // It continues when the copy has ended.
     await copy.leave('a');
-    expect(await old.beat('a')).toMatchObject({ holdsTimers: true });
+    expect(await old.beat('a', true)).toMatchObject({ holdsTimers: true });
+  });
+
+  test('that were taken off the list, or are not on it, leave the timers to another one', async () => {
+    const address = await cluster.freshDatabase();
+    const stores = await Promise.all(['a', 'b'].map(() => openStore(address)));
+    onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
+    const [a, b] = stores.map(({ servers }) => servers);
+    if (a === undefined || b === undefined) throw new Error('several servers can share this engine');
+    const held = async (): Promise<boolean[]> => [
+      (await a.beat('a', true)).holdsTimers,
+      (await b.beat('b', true)).holdsTimers,
+    ];
+    for (const [servers, id] of [
+      [a, 'a'],
+      [b, 'b'],
+    ] as const)
+      await servers.enter({ id, addresses: [], software: '' });
+    expect(await held()).toEqual([true, false]);
+    expect(await a.beat('a', false)).toMatchObject({ holdsTimers: false });
+    expect(await b.beat('b', true)).toMatchObject({ holdsTimers: true });
+    await a.forget('b');
+    expect(await held()).toEqual([true, false]);
   });
 
   test('that wait to be admitted, or were removed, say so in status and doctor', async () => {

@@ -211,7 +211,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     const before = state.beats;
     let answer: () => void = () => undefined;
     held = new Promise((resolve) => (answer = resolve));
-    vi.advanceTimersByTime(5 * BEAT_MS);
+    await vi.advanceTimersByTimeAsync(5 * BEAT_MS);
     expect(state.beats).toBe(before + 1);
     const beaten = new Promise<void>((resolve) => (onBeaten = resolve));
     answer();

@@ -1,4 +1,6 @@
 import { createLogger } from '@filer/program';
+import { keyPairFromSeed, signServerList, type ServerList } from '@filer/protocol';
+import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
@@ -6,18 +8,18 @@ import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts
 import { openMemoryStore } from '../../../apps/ip-server/src/store/memory/open.ts';
 import { LEASE_MS, type Beat, type ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
 
-test('a server whose beat the database does not answer runs no timers before its lease is over', async () => {
-  vi.useFakeTimers();
-  onTestFinished(() => void vi.useRealTimers());
-  let answer = (): Promise<Beat> => Promise.resolve({ now: 0, holdsTimers: true });
-  const entry = { id: 'A', addresses: [], software: '' };
-  const store: ServerStore = {
+const [ID, OTHER] = [keyPairFromSeed(randomBytes(32)).id, keyPairFromSeed(randomBytes(32)).id];
+
+/** A server of which the database answers as it is told. */
+async function groupOn(store: Partial<ServerStore>, isFounder?: boolean): Promise<ServerGroup> {
+  const entry = { id: ID, addresses: [], software: '' };
+  const whole: ServerStore = {
     now: () => Promise.resolve(0),
     expectations: () => Promise.resolve([]),
     serve: () => Promise.resolve(),
     shareFiles: () => Promise.resolve(),
     enter: () => Promise.resolve(),
-    beat: () => answer(),
+    beat: (_, mayHoldTimers) => Promise.resolve({ now: 0, holdsTimers: mayHoldTimers }),
     leave: () => Promise.resolve(),
     all: () => Promise.resolve([{ ...entry, silentMs: 0, holdsTimers: true }]),
     forget: () => Promise.resolve(false),
@@ -27,14 +29,42 @@ test('a server whose beat the database does not answer runs no timers before its
     post: () => Promise.resolve(0),
     mailbox: () => Promise.resolve([]),
     listen: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+    ...store,
   };
-  const directory = await Directory.open(openMemoryStore().registry, 0, undefined, 'A');
-  const group = new ServerGroup({
-    ...{ entry, store, directory, presence: new Presence(directory, 1_000) },
+  const directory = await Directory.open(openMemoryStore().registry, 0, undefined, ID);
+  return new ServerGroup({
+    ...{ entry, store: whole, directory, presence: new Presence(directory, 1_000) },
+    ...(isFounder === undefined ? {} : { isFounder }),
     ...{ onChanges: () => undefined, onMailbox: () => undefined, onList: () => Promise.resolve() },
     ...{ onTimers: () => undefined, onTime: () => undefined, onProblem: () => undefined },
     log: await createLogger({ stream: { write: () => undefined } }),
   });
+}
+
+test('a server runs the timers only while machines may trust it: it is listed, or made a network without a list', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const networkKey = keyPairFromSeed(randomBytes(32));
+  const listOf = (serial: number, ...ids: string[]): ServerList =>
+    signServerList(networkKey, { servers: ids.map((id) => ({ id, addresses: ['[::1]:1'] })), serial });
+  let list: ServerList | undefined;
+  const group = await groupOn({ list: () => Promise.resolve(list) }, false);
+  await group.open();
+  const held: boolean[] = [group.holdsTimers];
+  for (const next of [listOf(1, ID, OTHER), listOf(2, OTHER), listOf(3, ID)]) {
+    list = next;
+    await vi.advanceTimersByTimeAsync(LEASE_MS / 3);
+    held.push(group.holdsTimers);
+  }
+  expect(held).toEqual([false, true, false, true]);
+  await group.close();
+});
+
+test('a server whose beat the database does not answer runs no timers before its lease is over', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let answer = (): Promise<Beat> => Promise.resolve({ now: 0, holdsTimers: true });
+  const group = await groupOn({ beat: () => answer() });
   await group.open();
   expect(group.holdsTimers).toBe(true);
 

@@ -87,7 +87,7 @@ describe.skipIf(needs.postgres())('of two servers on one database', () => {
     await b.collects.asked(first.number, 'ANNA', 5, true);
     await b.servers?.leave('B');
     await a.collects.takeUp();
-    await b.servers?.beat('B');
+    await b.servers?.beat('B', true);
     expect(await statesOf(a, first)).toEqual(['ANNA waiting', 'BEN waiting']);
   });
 

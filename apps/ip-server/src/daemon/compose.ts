@@ -207,6 +207,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   if (store.servers !== undefined) {
     group = new ServerGroup({
       entry: { id: identity.id, addresses: reach.addresses.map(formatHostPort), software: version },
+      isFounder: (await registry.founding())?.server === identity.id,
       store: store.servers,
       directory,
       presence,

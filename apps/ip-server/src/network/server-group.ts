@@ -26,6 +26,8 @@ const REFRESH_MS = 500;
 
 export interface ServerGroupParts {
   readonly entry: ServerEntry;
+  /** Whether it made the network: without a list of servers, machines trust it alone. @default true */
+  readonly isFounder?: boolean;
   readonly store: ServerStore;
   readonly directory: Directory;
   readonly presence: Presence;
@@ -96,6 +98,7 @@ export class ServerGroup {
   async open(): Promise<void> {
     const { store, entry } = this.#parts;
     await store.enter(entry);
+    await this.#readList();
     await this.#beat();
     this.#listener = store.listen(() => void this.#look());
     this.#awakeAt = performance.now();
@@ -119,6 +122,10 @@ export class ServerGroup {
   /** Whether there is a list, and this server is not on it: no machine trusts it. */
   get isUnlisted(): boolean {
     return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.entry.id);
+  }
+
+  get #isTrusted(): boolean {
+    return this.#list === undefined ? this.#parts.isFounder !== false : !this.isUnlisted;
   }
 
   /** How long ago the database last answered, in ms. */
@@ -153,13 +160,15 @@ export class ServerGroup {
   async #wakeAndBeat(): Promise<void> {
     if (this.#stoodStill) await this.#parts.directory.follow();
     this.#awakeAt = performance.now();
+    await this.#readList();
     await this.#beat();
   }
 
   async #beat(): Promise<void> {
     const { store, entry, onTimers, onTime, log } = this.#parts;
     const sentAt = performance.now();
-    const { now, holdsTimers } = await store.beat(entry.id);
+    // Machines do not come to a server that waits or was removed: it knows nothing of them.
+    const { now, holdsTimers } = await store.beat(entry.id, this.#isTrusted);
     onTime(now);
     const beatAt = performance.now();
     if (beatAt - this.#beatAt > DOUBT_MS) this.#steadySince = beatAt;
@@ -174,7 +183,6 @@ export class ServerGroup {
       onTimers();
       await this.#loseDead();
     }
-    await this.#readList();
     await this.#look();
     await this.#parts.restore?.();
   }

@@ -59,13 +59,13 @@ export interface ServerStore {
   shareFiles(isShared: boolean): Promise<void>;
   /** Makes a server known, or what is new of it. */
   enter(entry: ServerEntry): Promise<void>;
-  /** Renews the lease of a server that was entered. */
-  beat(server: string): Promise<Beat>;
+  /** Renews the lease of a server that was entered. @param mayHoldTimers one that may not leaves them to another one */
+  beat(server: string, mayHoldTimers: boolean): Promise<Beat>;
   /** It ends in order: its timers are free. */
   leave(server: string): Promise<void>;
   /** In order of id. */
   all(): Promise<KnownEntry[]>;
-  /** Its machines are lost until another server sees them. @returns whether it was known */
+  /** Its machines are lost until another server sees them, and its timers are free. @returns whether it was known */
   forget(server: string): Promise<boolean>;
   /** Which servers machines may trust, as the network key has signed it. */
   list(): Promise<ServerList | undefined>;

@@ -75,14 +75,15 @@ export class PostgresServerStore implements ServerStore {
     await this.#database.run(ENTER, id, JSON.stringify(addresses), software, this.#run);
   }
 
-  async beat(server: string): Promise<Beat> {
+  async beat(server: string, mayHoldTimers: boolean): Promise<Beat> {
     return await this.#database.transaction(async (queries) => {
       if (
         (await queries.run(BEAT, server, this.#run)) === 0 &&
         (await queries.get(KNOWN, server)) !== undefined
       )
         throw duplicate(server);
-      const holdsTimers = (await queries.run(HOLD_TIMERS, server)) > 0;
+      const changed = await queries.run(mayHoldTimers ? HOLD_TIMERS : FREE_TIMERS, server);
+      const holdsTimers = mayHoldTimers && changed > 0;
       const now = integerIn(await queries.get(`SELECT ${NOW} AS now`), 'now');
       return { now, holdsTimers };
     });
@@ -90,7 +91,7 @@ export class PostgresServerStore implements ServerStore {
 
   async leave(server: string): Promise<void> {
     const left = await this.#database.run(LEAVE, server, this.#run);
-    if (left > 0) await this.#database.run('DELETE FROM timers WHERE server = $1', server);
+    if (left > 0) await this.#database.run(FREE_TIMERS, server);
   }
 
   async all(): Promise<KnownEntry[]> {
@@ -107,6 +108,7 @@ export class PostgresServerStore implements ServerStore {
     return await this.#database.transaction(async (queries) => {
       await queries.run(IN_TURN);
       await queries.run(LOSE, server);
+      await queries.run(FREE_TIMERS, server);
       await queries.run(`SELECT pg_notify('${CHANNEL}', '')`);
       return (await queries.run('DELETE FROM servers WHERE id = $1', server)) > 0;
     });
@@ -200,6 +202,7 @@ const HOLD_TIMERS = `
   INSERT INTO timers (one, server, until) VALUES (1, $1, clock_timestamp() + ${LEASE})
   ON CONFLICT (one) DO UPDATE SET server = excluded.server, until = excluded.until
   WHERE timers.server = excluded.server OR timers.until < clock_timestamp()`;
+const FREE_TIMERS = 'DELETE FROM timers WHERE server = $1';
 /** What others store in the registry is seen by the next statement. */
 const IN_TURN = `SELECT 1 FROM counters WHERE name = 'seq' FOR UPDATE`;
 const LOSE = `
