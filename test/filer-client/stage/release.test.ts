@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { resolveHome } from '@filer/program';
 import { STAGE_PREFIX } from '@filer/transfer';
+import { localTime } from '../../../apps/filer-client/src/cli/local-time.ts';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { RUNNING } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { EvilPeer } from '../../support/evil-peer.ts';
@@ -238,7 +239,7 @@ test('a release that is planned is shown, taken back by --withdraw, and a part o
   const job = await stage();
   const at = new Date(Date.now() + 86_400_000).toISOString();
   expect(await anna.ask('release', job, '--at', at)).toMatchObject({ state: 'planned', at });
-  expect((await anna.run('history', job)).stdout).toContain(`release planned for ${at}`);
+  expect((await anna.run('history', job)).stdout).toContain(`release planned for ${localTime(at)}`);
   expect((await anna.run('release', job, '--withdraw', '--wave', '1')).code).toBe(2);
   expect((await anna.run('rollback', job, '--withdraw')).code).toBe(2);
 

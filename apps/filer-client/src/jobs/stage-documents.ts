@@ -1,12 +1,17 @@
-import type { StageHook } from '@filer/protocol';
+import type { StageHook, StageWord } from '@filer/protocol';
 import { iso } from '@filer/program';
 import type { RecipientStage, RolloutDocument, StageDocument } from '../api/contract/releases.ts';
-import type { JobStage, ReleaseStore, Rollout, StageStep } from '../store/release-store.ts';
+import type { JobStage, ReleaseStore, Rollout } from '../store/release-store.ts';
+
+interface SignedStep {
+  readonly word: Pick<StageWord, 'state' | 'time' | 'removed'>;
+  readonly hook: StageHook | undefined;
+}
 
 /** @param steps what the recipient has signed */
 export function stageDocument(
-  { word, hook, wanted, wave, code, status }: JobStage,
-  steps: readonly StageStep[],
+  { word, hook, wanted, wave, code, status }: Omit<JobStage, 'job' | 'peer' | 'name' | 'keep' | 'rollout'>,
+  steps: readonly SignedStep[],
 ): StageDocument {
   return {
     state: word?.state ?? 'waiting',
@@ -19,17 +24,23 @@ export function stageDocument(
     wave,
     code: code ?? null,
     status,
-    steps: steps.map((step) => ({
+    steps: steps.map((step, n) => ({
       state: step.word.state,
       time: iso(step.word.time),
       removed: step.word.removed,
-      hook: hookDocument(step.hook),
+      hook: n < steps.length - 1 ? pastHook(step.hook) : hookDocument(step.hook),
     })),
   };
 }
 
 function hookDocument(hook: StageHook | undefined): StageDocument['hook'] {
   return hook === undefined ? null : { state: hook.state, exitCode: hook.exitCode, line: hook.line };
+}
+
+/** Of a step that another one followed: what had not ended by then was asked about no further. */
+function pastHook(hook: StageHook | undefined): StageDocument['hook'] {
+  const document = hookDocument(hook);
+  return document?.state === 'running' ? { ...document, state: 'unknown' } : document;
 }
 
 export function recipientStage(

@@ -5,7 +5,8 @@ import { job, timeoutMs } from './send.ts';
 /* Releases and rollbacks of staged jobs. Names of fields are a contract (docs/cli/). */
 
 const hookDocument = v.object({
-  state: v.picklist(['running', 'done', 'failed']),
+  /** `unknown`: a newer release or rollback began before its end was heard of. */
+  state: v.picklist(['running', 'done', 'failed', 'unknown']),
   /** null while it runs, and where it was ended or could not be started. */
   exitCode: v.nullable(v.number()),
   /** What it said last. Another machine's words: escape them. */

@@ -1,6 +1,7 @@
 import type { Column } from '@filer/program';
 import { printable } from '@filer/program';
 import type { RolloutDocument, StageDocument } from '../../api/contract/releases.ts';
+import { localTime } from '../local-time.ts';
 import { hookInWords } from './release.ts';
 
 /** What each machine has signed of a staged job, a row for each step. */
@@ -16,7 +17,7 @@ export function stepRows(name: string, { steps, wanted, code, status }: StageDoc
   const rows = steps.map(({ state, time, removed, hook }) => [
     name,
     state,
-    time.slice(0, 16).replace('T', ' '),
+    localTime(time),
     hook === null ? '' : hookInWords(hook),
     hook !== null && hook.line !== '' ? hook.line : removed === 0 ? '' : `${removed} removed`,
   ]);
@@ -37,8 +38,8 @@ export function rolloutInWords(
   job: string,
 ): string {
   if (state === 'planned')
-    return `${act} planned for ${at}; \`filer-client ${act} ${job} --withdraw\` takes it back`;
+    return `${act} planned for ${at === null ? 'later' : localTime(at)}; \`filer-client ${act} ${job} --withdraw\` takes it back`;
   const where = waves > 1 ? ` in wave ${wave} of ${waves}` : '';
-  const next = at === null ? '' : `, which begins at ${at}`;
+  const next = at === null ? '' : `, which begins at ${localTime(at)}`;
   return `${act} ${state}${state === 'done' ? '' : where}${next}${status === '' ? '' : `: ${printable(status)}`}`;
 }

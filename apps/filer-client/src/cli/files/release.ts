@@ -20,6 +20,7 @@ import { contract } from '../../api/contract.ts';
 import type { RecipientStage, RolloutDone } from '../../api/contract/releases.ts';
 import { call } from '../../api/daemon-client.ts';
 import { JOB, TARGET } from '../arguments.ts';
+import { localTime } from '../local-time.ts';
 
 const common = {
   job: required(JOB, 'which job, sent with --stage'),
@@ -137,7 +138,7 @@ function show(
   const continues = `filer-client ${act} ${job}`;
   if (state === 'planned')
     output.words(
-      `Planned for ${at}: the daemon here begins then. Take it back with \`filer-client ${act} ${job} --withdraw\`.`,
+      `Planned for ${at === null ? 'later' : localTime(at)}: the daemon here begins then. Take it back with \`filer-client ${act} ${job} --withdraw\`.`,
     );
   if (state === 'waiting')
     output.words('Machines that are away follow when they come, while a daemon runs here.');
@@ -160,6 +161,7 @@ function rowOf(each: RecipientStage): string[] {
 
 export function hookInWords({ state, exitCode }: NonNullable<RecipientStage['hook']>): string {
   if (state === 'running') return 'running';
+  if (state === 'unknown') return 'not awaited';
   return exitCode === null ? 'failed' : `exit ${exitCode}`;
 }
 

@@ -1,17 +1,10 @@
 import { formatDuration } from '@filer/program';
+import { localTime } from '../local-time.ts';
 
 /** `at 2026-03-02 18:00:05 (in 2h 3m)`, by the clock on this machine's wall. @param at ISO 8601; null is now */
 export function whenWords(at: string | null): string {
   if (at === null) return 'now';
   return `at ${localTime(at)} (in ${formatDuration(new Date(at).getTime() - Date.now())})`;
-}
-
-/** `2026-03-02 18:00:05` of this machine's time zone. */
-function localTime(at: string): string {
-  const date = new Date(at);
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
-  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
 }
 
 /** What a schedule does, in a few words. */
