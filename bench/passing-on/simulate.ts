@@ -4,23 +4,25 @@
  *     node bench/passing-on/simulate.ts [MACHINES…]
  *
  * Assumptions, all of which are kinder than a real network:
- * - Time goes in steps of 50 ms, and content flows like water: an uplink is shared evenly by those who take from it at that
+ * - Time goes in steps of 10 ms, and content flows like water: an uplink is shared evenly by those who take from it at that
  *   moment (what one does not take the others do), a recipient takes at most its downlink, and there are no round trips, losses or handshakes.
  * - A recipient can be given what its holder has in whole blocks of 1 MiB, and at most 8 MiB ahead of what it has.
- * - All recipients accept at once, in a random order, and all are served at the same time.
+ * - Recipients accept in a random order, up to 256 at once, as a job serves them; each of the others as soon as one is done.
  * - A machine that dies is not heard of from then on, and its connection breaks 45 s later. One that is slow is slow from the
  *   beginning, both ways.
  * - Speeds: the sender and most machines 50 Mbit/s up and down; where it says mixed, 60 % of them, 25 % 200 Mbit/s, 10 % 20 Mbit/s
  *   and 5 % 5 Mbit/s. Those who die: 2 %, at random moments of the first 40 s.
  *
- * Printed is the time until all that are not slow and do not die have 256 MiB, in times of 1→1, when the last one of all has it, and
+ * Printed, as the worst of three runs, is the time until all that are not slow and do not die have 256 MiB, in times of 1→1, when the last one of all has it, and
  * what the sender sent, in files.
  */
 import { RelayPlan } from '@filer/transfer';
 
 const MIB = 1024 * 1024;
 const FILE = 256 * MIB;
-const STEP_MS = 50;
+const STEP_MS = 10;
+const AT_ONCE = 256;
+const RUNS = 3;
 const MBIT = 1_000_000 / 8;
 const AHEAD = 8 * MIB;
 const BROKEN_AFTER_MS = 45_000;
@@ -65,8 +67,18 @@ function shareOf(uplink: number, takers: readonly number[]): number {
   return share;
 }
 
+/** The worst of several runs, each with machines of its own. */
+function worst(...how: Parameters<typeof run>): Result {
+  const runs = Array.from({ length: RUNS }, (_, n) => {
+    seed = 7 + 1_000 * n;
+    return run(...how);
+  });
+  const most = (key: keyof Result): number => Math.max(...runs.map((each) => each[key]));
+  return { fastMs: most('fastMs'), lastMs: most('lastMs'), sent: most('sent') };
+}
+
 function run(count: number, isMixed: boolean, failing: number, isKnown: boolean): Result {
-  const plan = new RelayPlan(count);
+  const plan = new RelayPlan();
   plan.found(FILE);
   const machines: Machine[] = Array.from({ length: count }, (_, n) => ({
     id: `m${n}`,
@@ -76,13 +88,15 @@ function run(count: number, isMixed: boolean, failing: number, isKnown: boolean)
     fromSender: 0,
   }));
   const byId = new Map(machines.map((machine) => [machine.id, machine]));
-  for (const { id, rate } of machines) {
-    plan.join({ id, passes: true, rate: isKnown ? rate : undefined }, 0);
-    plan.expect(id, 0);
-  }
-  const open = new Set(machines);
+  const waiting = [...machines];
+  const open = new Set<Machine>();
   let [fastMs, lastMs, sent] = [0, 0, 0];
-  for (let now = 0; open.size > 0 && now < 7_200_000; now += STEP_MS) {
+  for (let now = 0; (open.size > 0 || waiting.length > 0) && now < 7_200_000; now += STEP_MS) {
+    for (const machine of waiting.splice(0, AT_ONCE - open.size)) {
+      plan.join({ id: machine.id, passes: true, rate: isKnown ? machine.rate : undefined }, now);
+      plan.expect(machine.id, now);
+      open.add(machine);
+    }
     const takers = new Map<string | undefined, number[]>();
     const wants = [...open].map((machine) => {
       const holder = plan.holderOf(machine.id);
@@ -135,7 +149,7 @@ for (const count of counts.length > 0 ? counts : [2, 16, 100, 500, 2_000])
     ['mixed, 2 % die', true, 0.02, false],
     ['mixed, 2 % die, after a first job', true, 0.02, true],
   ] as const) {
-    const { fastMs, lastMs, sent } = run(count, isMixed, failing, isKnown);
+    const { fastMs, lastMs, sent } = worst(count, isMixed, failing, isKnown);
     const times = (ms: number): string => (ms / 1_000 / one).toFixed(2);
     console.log(
       `1→${count}  ${words}: ${times(fastMs)}, the last ${times(lastMs)}; ${sent.toFixed(1)} files sent`,

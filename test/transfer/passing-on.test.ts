@@ -40,7 +40,7 @@ interface Racer {
 
 /** A sender and its recipients, whose connections to each other are made by the test. */
 class Race {
-  readonly race = new RelayRace(3, 1);
+  readonly race = new RelayRace(1);
   readonly folder: string;
   readonly #sender = createKeyPair();
   readonly #network = createKeyPair().id;
@@ -252,7 +252,7 @@ async function entered(race: RelayRace, id: string, passes = true, joined?: () =
 }
 
 test('those who pass on are told once a job is large enough, the others never', async () => {
-  const race = new RelayRace(3, MiB);
+  const race = new RelayRace(MiB);
   onTestFinished(() => race[Symbol.dispose]());
   const joined: string[] = [];
   await entered(race, 'a', true, () => joined.push('a'));
@@ -268,7 +268,7 @@ test('those who pass on are told once a job is large enough, the others never', 
 });
 
 test('what a recipient has is remembered until it has all, and no one takes from it', async () => {
-  const race = new RelayRace(3, 1);
+  const race = new RelayRace(1);
   onTestFinished(() => race[Symbol.dispose]());
   race.found(1);
   const lanes: RelayLane[] = [];

@@ -11,19 +11,25 @@ export class TransferTurns {
    * Does `work` when it is its turn.
    *
    * @param within whose turns are to be had besides
-   * @param work is given all its turns, and that of `within` among them
+   * @param work is given all its turns, and what leaves the places for those who send content
    * @param signal ends the waiting: `work` then begins without a turn, and must end at once
    */
   take<T>(
     peerId: string,
     within: Semaphore,
-    work: (turns: readonly Turn[], own: Turn) => Promise<T>,
+    work: (turns: readonly Turn[], leavePlaces: () => void) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     return this.#byPeer.take(
       peerId,
       (ofPeer) =>
-        within.take((own) => this.#all.take((ofAll) => work([ofPeer, own, ofAll], own), signal), signal),
+        within.take((own) => {
+          const withAll = (ofAll: Turn): Promise<T> => {
+            const leavePlaces = (): void => [own, ofAll].forEach((turn) => turn.leave());
+            return work([ofPeer, own, ofAll], leavePlaces);
+          };
+          return this.#all.take(withAll, signal);
+        }, signal),
       signal,
     );
   }

@@ -23,6 +23,9 @@ import { isPassing } from '../jobs/while-lost.ts';
  */
 const RECIPIENTS_AT_ONCE = 16;
 
+/** Recipients of one job in all, also those that get it of others: a longer chain takes more time than a second one after it. */
+const IN_A_RACE_AT_ONCE = 256;
+
 /** A job to so many is passed on from one recipient to the next. */
 const PASS_ON_FROM_RECIPIENTS = 2;
 
@@ -50,6 +53,7 @@ export class LiveJob {
   readonly #parts: LiveJobParts;
   readonly #followers = new Set<(event: SendEvent) => void>();
   readonly #turns = new Semaphore(RECIPIENTS_AT_ONCE);
+  readonly #places = new Semaphore(IN_A_RACE_AT_ONCE);
   readonly #shared: DeliveryOptions['shared'];
   readonly #race: RelayRace | undefined;
   readonly #stop = new AbortController();
@@ -73,7 +77,6 @@ export class LiveJob {
     const isToMany = recipients > 1;
     if (recipients >= PASS_ON_FROM_RECIPIENTS && waysOf(this.request) === 'any')
       this.#race = new RelayRace(
-        recipients,
         member.passOnFromBytes,
         member.recipientRates,
         earlierRecipients(job.id, parts.outreach),
@@ -187,12 +190,15 @@ export class LiveJob {
   async #serve(peer: KnownPeer): Promise<void> {
     try {
       const { turns } = this.#parts;
-      const deliver = (held: readonly Turn[], ofJob: Turn): Promise<void> => this.#deliver(peer, held, ofJob);
-      const work = (): Promise<void> => turns.take(peer.id, this.#turns, deliver, this.#stop.signal);
+      const { signal } = this.#stop;
+      const deliver = (held: readonly Turn[], leavePlaces: () => void): Promise<void> =>
+        this.#deliver(peer, held, leavePlaces);
+      const work = (): Promise<void> =>
+        this.#places.take(() => turns.take(peer.id, this.#turns, deliver, signal), signal);
       const { watch } = this.request;
       // An older version of a file must not take its place after a newer one.
       if (watch === 0) await work();
-      else await turns.inOrder.take(`${watch} ${peer.id}`, work, this.#stop.signal);
+      else await turns.inOrder.take(`${watch} ${peer.id}`, work, signal);
     } catch (error) {
       const failure = error instanceof FilerError ? error : new FilerError('internal', messageOf(error));
       if (!(error instanceof FilerError)) this.#fault ??= error instanceof Error ? error : failure;
@@ -202,7 +208,7 @@ export class LiveJob {
     }
   }
 
-  async #deliver(peer: KnownPeer, turns: readonly Turn[], ofJob: Turn): Promise<void> {
+  async #deliver(peer: KnownPeer, turns: readonly Turn[], leavePlaces: () => void): Promise<void> {
     const { outreach, owner, onTried } = this.#parts;
     if (this.#stopReason !== undefined) {
       this.settle(peer, this.#stopped());
@@ -232,7 +238,7 @@ export class LiveJob {
       emit,
       signal: this.#stop.signal,
       turns,
-      joined: () => ofJob.leave(),
+      joined: leavePlaces,
     });
     this.#deliveries.set(peer.id, delivery);
     const ends = outreach.member.pulse.begin();

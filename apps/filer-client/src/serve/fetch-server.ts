@@ -92,7 +92,7 @@ export class FetchServer {
   #enter(path: string): { readonly race: RelayRace } & Disposable {
     const { passOnFromBytes, recipientRates } = this.#options.member;
     const shared = this.#races.get(path) ?? {
-      race: new RelayRace(0, passOnFromBytes, recipientRates),
+      race: new RelayRace(passOnFromBytes, recipientRates),
       users: 0,
     };
     shared.users++;

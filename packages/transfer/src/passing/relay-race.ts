@@ -14,7 +14,7 @@ export interface Via {
 
 /** A job's content on its way to many at the cost of one: its recipients, each on a lane of its own. */
 export class RelayRace implements Race, Disposable {
-  readonly #plan: RelayPlan;
+  readonly #plan = new RelayPlan();
   readonly #fromBytes: number;
   readonly #rates: KnownRates;
   readonly #earlier: EarlierHolders | undefined;
@@ -28,19 +28,12 @@ export class RelayRace implements Race, Disposable {
   #looking: NodeJS.Timeout | undefined;
 
   /**
-   * @param recipients of the job
    * @param fromBytes what less than this holds goes to each from the sender
    * @param rates what is known of earlier jobs @default nothing
    * @param earlier those that have all of it already @default they are not asked
    */
-  constructor(
-    recipients: number,
-    fromBytes = PASS_ON_FROM_BYTES,
-    rates = new KnownRates(),
-    earlier?: EarlierHolders,
-  ) {
+  constructor(fromBytes = PASS_ON_FROM_BYTES, rates = new KnownRates(), earlier?: EarlierHolders) {
     this.#earlier = earlier;
-    this.#plan = new RelayPlan(recipients);
     this.#fromBytes = fromBytes;
     this.#rates = rates;
   }

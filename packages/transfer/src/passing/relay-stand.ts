@@ -7,6 +7,13 @@ export const RATE_MS = 5_000;
 /** A recipient that was not heard of for so long has stopped, in ms: the others are to wait 5 s at most, its notice included. */
 const UNHEARD_MS = 3_500;
 
+/** How long a way is watched that holds one up, in ms, before it is judged: others are to wait 5 s at most. */
+export const HELD_UP_MS = 3_000;
+/** Who gets less than this part of what others get is slow. */
+export const SLOW_PART = 1 / 3;
+/** A link that gives less than this part of what its holder gets sets the pace of those behind it. */
+export const PACE_PART = 0.7;
+
 /** A recipient that awaits so much that its holder has, in bytes, is held up by the way between them. */
 export const HELD_UP_BYTES = 4 * 1024 * 1024;
 
@@ -128,4 +135,19 @@ export function isHeldUp({ heldUpSince, since }: Stand, ms: number, now: number)
 /** The one in the middle; undefined where there is none. */
 export function medianOf(rates: readonly number[]): number | undefined {
   return rates.toSorted((a, b) => a - b)[Math.floor(rates.length / 2)];
+}
+
+/** Whether others may take from it. */
+export function isHolder({ isLeaf, suspectAt, member }: Stand): boolean {
+  return !isLeaf && suspectAt === undefined && member.passes;
+}
+
+/** The most that one is known to take. */
+export function seenRate({ member, bestRate }: Stand): number {
+  return Math.max(member.rate ?? 0, bestRate);
+}
+
+/** What it took in earlier jobs; one that is not known stands before all that are. */
+export function rateBefore({ member, bestRate }: Stand): number {
+  return member.rate ?? (bestRate === 0 ? Infinity : bestRate);
 }
