@@ -201,6 +201,14 @@ describe('keep-alive', () => {
     expect((await pair.near.closed)?.code).toBe('connection-silent');
   });
 
+  test('gives up sooner once it is told to', async () => {
+    await using pair = await connect(TCP, { near: { keepAlive: true } });
+    pair.far.socket.pause();
+    pair.near.startKeepAlive();
+    pair.near.startKeepAlive(quick);
+    expect((await pair.near.closed)?.code).toBe('connection-silent');
+  });
+
   test('gives up on a peer that neither reads nor lets us read', async () => {
     await using pair = await connect(TCP, { near: { keepAlive: quick } });
     pair.far.socket.pause();

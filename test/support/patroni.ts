@@ -80,12 +80,12 @@ export class PatroniCluster implements AsyncDisposable {
     return `postgres://postgres@${hosts.join(',')}/postgres`;
   }
 
-  /** Waits until one is the primary, and the other one its synchronous standby. @returns the primary */
-  async isReplicated(): Promise<Name> {
+  /** Waits until one is the primary, and the other one its synchronous standby. @param instead it is not this one @returns the primary */
+  async isReplicated(instead?: Name): Promise<Name> {
     for (;;) {
       const roles = await Promise.all(NAMES.map((name) => this.#role(name)));
       const [primary] = NAMES.filter((_, index) => roles[index] === 'primary');
-      if (primary !== undefined && roles.includes('standby')) return primary;
+      if (primary !== undefined && primary !== instead && roles.includes('standby')) return primary;
       await wait(LOOK_MS);
     }
   }
@@ -98,13 +98,18 @@ export class PatroniCluster implements AsyncDisposable {
     return (await answers('synchronous')) ? 'standby' : undefined;
   }
 
-  /** Ends Patroni and its PostgreSQL as the loss of their machine does. */
+  /** Ends its PostgreSQL only, which Patroni notices within a second. */
+  async crash(name: Name): Promise<void> {
+    for (const pid of await processesIn(join(this.#folder, name, 'data'))) process.kill(pid, 'SIGKILL');
+  }
+
+  /** Ends Patroni and its PostgreSQL as the loss of their machine does: they are missed after `ttl`. */
   async kill(name: Name): Promise<void> {
     const { process: patroni } = this.#node(name);
     if (patroni === undefined) return;
     const ended = once(patroni, 'exit');
     if (patroni.exitCode === null && patroni.kill('SIGKILL')) await ended;
-    for (const pid of await processesIn(join(this.#folder, name, 'data'))) process.kill(pid, 'SIGKILL');
+    await this.crash(name);
     this.#node(name).process = undefined;
   }
 
@@ -146,8 +151,9 @@ function settingsOf({ folder, name, port, rest, client }: NodeSettings): object 
     etcd3: { host: here(client) },
     bootstrap: {
       dcs: {
-        ...{ ttl: TTL_S, loop_wait: 2, retry_timeout: 5, maximum_lag_on_failover: 1_048_576 },
-        ...{ synchronous_mode: true },
+        ...{ ttl: TTL_S, loop_wait: 1, retry_timeout: 5, maximum_lag_on_failover: 1_048_576 },
+        // The standby takes the place of a PostgreSQL that crashed at once, which else is started again.
+        ...{ synchronous_mode: true, primary_start_timeout: 0 },
         postgresql: { use_pg_rewind: true, parameters: { synchronous_commit: 'on', wal_log_hints: 'on' } },
       },
       initdb: [{ encoding: 'UTF8' }, { locale: 'C' }, 'data-checksums'],

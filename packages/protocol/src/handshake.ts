@@ -51,13 +51,11 @@ export const UNAUTHENTICATED_OPTIONS = {
  * with it: the accepter's key is proved.
  *
  * @param peerName what people call it
- * @param keepAlive when its silence is noticed
  */
 export function unauthenticatedMessenger(
   link: Link,
   purpose: 'session' | 'transfer' = 'session',
   peerName?: string,
-  keepAlive: MessengerOptions['keepAlive'] = true,
 ): Messenger {
   const { socket, peerId, reads, remote, path } = link;
   const bounds =
@@ -65,7 +63,7 @@ export function unauthenticatedMessenger(
       ? { limits: TRANSFER_LIMITS, maxUnreadBytes: MAX_UNREAD_BYTES }
       : { limits: SESSION_LIMITS, maxUnreadBytes: MAX_SESSION_UNREAD_BYTES };
   const who = { peerId, peerName, remote, path, holder: peerId };
-  return new Messenger(socket, { keepAlive, reads, ...who, ...bounds });
+  return new Messenger(socket, { keepAlive: true, reads, ...who, ...bounds });
 }
 
 export interface HandshakeOptions {

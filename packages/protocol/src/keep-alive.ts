@@ -18,8 +18,8 @@ interface Link {
 /** Pings through silence and gives up on a dead link. TCP's own keepalive does not free a waiting sender. */
 export class KeepAlive {
   readonly #link: Link;
-  readonly #pingAfterMs: number;
-  readonly #giveUpAfterMs: number;
+  #pingAfterMs: number;
+  #giveUpAfterMs: number;
   #heardAt = performance.now();
   #dueAt = 0;
   #stopped = false;
@@ -30,6 +30,15 @@ export class KeepAlive {
     this.#pingAfterMs = options.pingAfterMs ?? PING_AFTER_MS;
     this.#giveUpAfterMs = options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
     this.#timer = this.#arm(this.#pingAfterMs);
+  }
+
+  /** Other times from now on; those that are not given stay. */
+  change({ pingAfterMs = this.#pingAfterMs, giveUpAfterMs = this.#giveUpAfterMs }: KeepAliveOptions): void {
+    if (this.#stopped || (pingAfterMs === this.#pingAfterMs && giveUpAfterMs === this.#giveUpAfterMs)) return;
+    this.#pingAfterMs = pingAfterMs;
+    this.#giveUpAfterMs = giveUpAfterMs;
+    clearTimeout(this.#timer);
+    this.#timer = this.#arm(pingAfterMs);
   }
 
   /** Something arrived. */

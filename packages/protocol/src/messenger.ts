@@ -221,9 +221,10 @@ export class Messenger implements AsyncIterable<Message> {
     return this.#unread;
   }
 
-  /** From now on pings are sent through silence and answered. Once is enough. */
+  /** From now on pings are sent through silence and answered. Once is enough; a later call changes the times that it gives. */
   startKeepAlive(options: KeepAliveOptions = {}): void {
     if (this.#closing) return;
+    this.#keepAlive?.change(options);
     this.#keepAlive ??= new KeepAlive(
       {
         ping: () => this.post(encodeFrame({ type: 'ping' })),

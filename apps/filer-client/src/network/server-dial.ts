@@ -41,7 +41,7 @@ export const THE_SERVER = 'the ip-server';
 /** One address of the server; a team on one network answers within this, and the next is tried. */
 const ADDRESS_TIMEOUT_MS = 5_000;
 
-/** Where another server can be reached, one that stands still is left within 15 s: its sessions are lost then. */
+/** One that stands still is left within 15 s: its sessions are lost then. */
 const SHORT_SILENCE = { pingAfterMs: 5_000, giveUpAfterMs: 15_000 } as const;
 
 /** A welcomed connection to the ip-server on which nothing was said yet. */
@@ -114,8 +114,7 @@ async function beWelcomed(
   { link, address, server }: Reached,
 ): Promise<ServerConnection> {
   const localHost = link.socket.localAddress;
-  const keepAlive = member.server.list === undefined ? true : SHORT_SILENCE;
-  const messenger = unauthenticatedMessenger(link, hello.purpose, THE_SERVER, keepAlive);
+  const messenger = unauthenticatedMessenger(link, hello.purpose, THE_SERVER);
   let welcome: Welcome;
   try {
     welcome = await sayHello(messenger, hello, { signal, removals: member.removals });
@@ -127,6 +126,7 @@ async function beWelcomed(
   }
   try {
     await takeNews(member, server, welcome);
+    leaveSoonIfSilent(member, messenger);
     if (isUnlisted(member.server, server.id))
       throw unreachable(server, 'it was removed from the servers of the network');
     const overLoopback = isLoopback(address.host);
@@ -224,6 +224,11 @@ export async function keepNews(
 ): Promise<void> {
   const server = serverAfter(member.server, at, news, member.network);
   if (server !== member.server) await member.keepServer(server);
+}
+
+/** A server that stands still is left soon where there are others, also by those who have just learned of them. */
+export function leaveSoonIfSilent({ server }: Member, messenger: Messenger): void {
+  if (server.list !== undefined) messenger.startKeepAlive(SHORT_SILENCE);
 }
 
 export function unreachable(

@@ -28,7 +28,7 @@ import { isUnlisted } from './known-servers.ts';
 import type { Member } from './member.ts';
 import type { RecordPublisher } from './record-publisher.ts';
 import { answerRemovals } from './removal-sync.ts';
-import { dialServer, keepNews, unreachable, type ServerSession } from './server-dial.ts';
+import { dialServer, keepNews, leaveSoonIfSilent, unreachable, type ServerSession } from './server-dial.ts';
 import type { ServerAccess, ServerProblem } from './server-access.ts';
 import { takeText } from './texts.ts';
 
@@ -287,6 +287,7 @@ export class ServerLink implements ServerAccess {
         const at = this.#linked?.server;
         if (at === undefined) return undefined;
         await keepNews(member, { id: at, addresses: member.server.addresses }, { servers: list });
+        if (this.#linked !== undefined) leaveSoonIfSilent(member, this.#linked.session.messenger);
         if (isUnlisted(member.server, at)) this.#linked?.session.messenger.destroy();
         return undefined;
       })
