@@ -151,6 +151,7 @@ export {
   type Methods,
   type Operation,
 } from './rpc/implement.ts';
+export { Listeners } from './events/listeners.ts';
 export { EventRing, NO_EVENTS, type EventOf, type Events } from './events/ring.ts';
 export { eventsMethod, tellEvents, type EventSchemas, type EventsMethod } from './events/method.ts';
 export { ProgressThrottle } from './events/progress-throttle.ts';

@@ -1,6 +1,13 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { contactMessage, FilerError, placeMessage, reachedMessage, type Message } from '@filer/protocol';
+import {
+  contactMessage,
+  FilerError,
+  placeMessage,
+  reachedMessage,
+  Relay,
+  type Message,
+} from '@filer/protocol';
 import { createLogger, resolveHome } from '@filer/program';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
@@ -74,10 +81,8 @@ test('it relays only while the server can reach it, and publishes so', async () 
   using relay = new OwnRelay({
     member,
     access: { current: { session } as never },
-    publish: () => Promise.resolve(),
+    relay: new Relay(),
     port: 10_902,
-    bytesPerSecond: undefined,
-    bytesPerDay: undefined,
     log: await createLogger({ stream: { write: (text) => void (logged += text) } }),
   });
   const router = peerRouter(member, await createLogger({ stream: { write: () => true } }));

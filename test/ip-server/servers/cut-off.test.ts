@@ -13,13 +13,11 @@ async function cutOff(silentMs: number, isAlone = false) {
   const server = new CutOff({
     ...{ identity, network: networkKey.id, software: '0.0.0', cutOffMs: 10_000 },
     log: await createLogger({ level: 'error', stream: process.stderr }),
-    silentMs: () => silentMs,
+    group: { list, silentMs },
     askStore: () => {
       asked.push(silentMs);
       return Promise.reject(new FilerError('timed-out', 'the database filer at db.example'));
     },
-    servers: () => list,
-    onLeft: () => undefined,
   });
   onTestFinished(() => server[Symbol.dispose]());
   return { server, asked };

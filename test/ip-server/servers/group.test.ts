@@ -6,6 +6,7 @@ import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
 import { Removals } from '../../../apps/ip-server/src/network/removals.ts';
 import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts';
+import { Wakefulness } from '../../../apps/ip-server/src/network/wakefulness.ts';
 import { SteadyClock } from '../../../apps/ip-server/src/reports/steady-clock.ts';
 import type { KnownEntry, ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
 import { openStore } from '../../../apps/ip-server/src/store/store.ts';
@@ -30,9 +31,10 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     if (servers === undefined) throw new Error('several servers can share this engine');
     const network = new PaperNetwork();
     await registry.addInvite(network.invite.grant);
+    const wakefulness = { stoodStill: false };
     const open = async (name: string): Promise<Directory> => {
       await servers.enter({ id: name, addresses: [], software: '' });
-      const directory = await Directory.open(registry, 0, undefined, name);
+      const directory = await Directory.open(registry, 0, { server: name, wakefulness });
       await directory.beginRun();
       return directory;
     };
@@ -42,11 +44,11 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     b.see(membership.id, 'online', 1);
     expect(await b.flush()).toBeUndefined();
     await a.follow();
-    return { a, b, registry, servers, network, address, id: membership.id };
+    return { a, b, registry, servers, network, address, wakefulness, id: membership.id };
   }
 
   test('that stood still does not take back a machine that has gone to another one meanwhile', async () => {
-    const { a, b, id } = await twoServers();
+    const { a, b, wakefulness, id } = await twoServers();
     // It was here, and has gone while this server stood still.
     a.see(id, 'online', 2);
     await a.flush();
@@ -56,15 +58,15 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     a.see(id, 'lost', 2);
     a.see(id, 'online', 4);
     const followed: boolean[] = [];
-    a.onFollowed = () => followed.push(a.isUnsaved(id));
-    a.stoodStill = () => true;
+    a.onFollowed(() => followed.push(a.isUnsaved(id)));
+    wakefulness.stoodStill = true;
     expect(await a.flush()).toBeUndefined();
     await b.follow();
     for (const each of [a, b]) expect(each.get(id)).toMatchObject({ presence: 'online', server: 'b' });
     expect(followed).toEqual([false]);
 
     // Else what was seen here is newer.
-    a.stoodStill = () => false;
+    wakefulness.stoodStill = false;
     a.see(id, 'online', 5);
     await a.flush();
     await b.follow();
@@ -79,7 +81,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     await b.follow();
     const told = b.seq;
     const lost: (readonly string[])[] = [];
-    for (const each of [a, b]) each.onLost = (ids) => lost.push(ids);
+    for (const each of [a, b]) each.onFollowed((_, ids) => ids && lost.push(ids));
     // As a standby that had not seen the last transactions.
     await sqlIn(address, `DELETE FROM members WHERE id = '${late.id}'`);
     await sqlIn(address, `UPDATE counters SET value = ${known} WHERE name = 'seq'`);
@@ -103,12 +105,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
 
   test('stores again the removals and leaves that the database has lost, and no machine is back by that', async () => {
     const { a, b, registry, network, address, id } = await twoServers();
-    const open = async (directory: Directory) => {
-      const removals = await Removals.open(network.networkKey.id, registry, directory);
-      directory.onFollowed = (changes) => removals.follow(changes);
-      directory.onReread = (changes) => removals.reread(changes);
-      return removals;
-    };
+    const open = (directory: Directory) => Removals.open(network.networkKey.id, registry, directory);
     const [ofA, ofB] = [await open(a), await open(b)];
     const known = await registry.seq();
     const removal = signRemoval(network.networkKey, { number: 1, id, removedAt: 1 });
@@ -175,15 +172,14 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     };
     vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
     const group = new ServerGroup({
-      entry,
+      server: 'a',
       store: fake,
       directory: a,
       presence: new Presence(a, 1_000),
-      onChanges: () => undefined,
+      wakefulness: new Wakefulness(),
       onMailbox: () => undefined,
       onList: () => Promise.resolve(),
       onTime: () => undefined,
-      onTimers: () => undefined,
       onProblem: (problem) => problem && onBeaten(),
       log: await createLogger({ level: 'error', stream: process.stderr }),
     });
@@ -194,7 +190,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       await a.follow();
     };
     state.entries = [known('a', 0), known('b', 0)];
-    await group.open();
+    await group.enter({ addresses: [], software: '' });
     for (let n = 0; n < 6; n++) await beat();
     state.isAway = true;
     for (let n = 0; n < 6; n++) await beat();

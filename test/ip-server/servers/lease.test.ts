@@ -5,6 +5,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
 import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts';
+import { Wakefulness } from '../../../apps/ip-server/src/network/wakefulness.ts';
 import { openMemoryStore } from '../../../apps/ip-server/src/store/memory/open.ts';
 import { LEASE_MS, type Beat, type ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
 
@@ -31,12 +32,12 @@ async function groupOn(store: Partial<ServerStore>, isFounder?: boolean): Promis
     listen: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     ...store,
   };
-  const directory = await Directory.open(openMemoryStore().registry, 0, undefined, ID);
+  const directory = await Directory.open(openMemoryStore().registry, 0, { server: ID });
   return new ServerGroup({
-    ...{ entry, store: whole, directory, presence: new Presence(directory, 1_000) },
+    ...{ server: ID, store: whole, directory, presence: new Presence(directory, 1_000) },
     ...(isFounder === undefined ? {} : { isFounder }),
-    ...{ onChanges: () => undefined, onMailbox: () => undefined, onList: () => Promise.resolve() },
-    ...{ onTimers: () => undefined, onTime: () => undefined, onProblem: () => undefined },
+    ...{ wakefulness: new Wakefulness(), onMailbox: () => undefined, onList: () => Promise.resolve() },
+    ...{ onTime: () => undefined, onProblem: () => undefined },
     log: await createLogger({ stream: { write: () => undefined } }),
   });
 }
@@ -49,7 +50,7 @@ test('a server runs the timers only while machines may trust it: it is listed, o
     signServerList(networkKey, { servers: ids.map((id) => ({ id, addresses: ['[::1]:1'] })), serial });
   let list: ServerList | undefined;
   const group = await groupOn({ list: () => Promise.resolve(list) }, false);
-  await group.open();
+  await group.enter({ addresses: [], software: '' });
   const held: boolean[] = [group.holdsTimers];
   for (const next of [listOf(1, ID, OTHER), listOf(2, OTHER), listOf(3, ID)]) {
     list = next;
@@ -65,7 +66,7 @@ test('a server whose beat the database does not answer runs no timers before its
   onTestFinished(() => void vi.useRealTimers());
   let answer = (): Promise<Beat> => Promise.resolve({ now: 0, holdsTimers: true });
   const group = await groupOn({ beat: () => answer() });
-  await group.open();
+  await group.enter({ addresses: [], software: '' });
   expect(group.holdsTimers).toBe(true);
 
   // As long as beats are answered.

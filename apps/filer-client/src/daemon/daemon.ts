@@ -8,7 +8,7 @@ import type { IncomingTransfer, ServingDocument } from '../api/contract/transfer
 import type { GetJob } from '../get/get-job.ts';
 import { withFirst } from '../network/first-address.ts';
 import type { PeerServer } from '../network/peer-server.ts';
-import type { MachinePage } from '../http/machine-page.ts';
+import { MachinePage, type MachinePageParts } from '../http/machine-page.ts';
 import type { PeerSessions } from '../network/peer-sessions.ts';
 import type { ServerLink } from '../network/server-link.ts';
 import type { Selection, Verdict } from '../receive/asked-offers.ts';
@@ -47,7 +47,10 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
   readonly watches: Watches;
   readonly scheduler: Scheduler;
   readonly drops: Drops;
-  readonly page: MachinePage;
+  /** The page of this machine, but for what it asks of this daemon. */
+  readonly page: Omit<MachinePageParts, 'methods' | 'drop'>;
+  /** What is fetched here now. */
+  readonly gets: Set<GetJob>;
   /** All that is to be closed. */
   readonly closing: AsyncDisposableStack;
 }
@@ -55,7 +58,8 @@ export interface DaemonParts extends Omit<OperationContext, 'daemon' | 'growing'
 /** The peer that runs, as commands and the process that started it use it. @see openDaemon */
 export class Daemon implements DaemonPart {
   readonly isRunning = true;
-  readonly gets = new Set<GetJob>();
+  readonly gets: Set<GetJob>;
+  readonly page: MachinePage;
   readonly methods: Methods;
   readonly #parts: DaemonParts;
   readonly #context: OperationContext;
@@ -68,10 +72,16 @@ export class Daemon implements DaemonPart {
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
+    this.gets = parts.gets;
     this.#context = { ...parts, daemon: this };
     this.#dropped = new DropSender(this.#context, parts.drops);
     void parts.member.over.then((why) => this.#end(why));
     this.methods = implementWith(contract, () => this.#context, operations);
+    this.page = new MachinePage({
+      ...parts.page,
+      methods: this.methods,
+      drop: (...dropped) => this.drop(...dropped),
+    });
   }
 
   get id(): string {
@@ -228,16 +238,16 @@ export class Daemon implements DaemonPart {
   }
 
   openPage(): Promise<string> {
-    return this.#parts.page.link();
+    return this.page.link();
   }
 
   endPageSessions(id?: string): readonly PageSession[] {
-    return this.#parts.page.end(id);
+    return this.page.end(id);
   }
 
   /** Where the page is served; undefined while it is not. */
   get pageUrl(): Promise<string> | undefined {
-    return this.#parts.page.url;
+    return this.page.url;
   }
 
   shutDown(reason: string): void {

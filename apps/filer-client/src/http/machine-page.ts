@@ -24,7 +24,7 @@ export interface MachinePageParts {
   readonly version: string;
   readonly events: EventRing<ClientEventData>;
   readonly drop: Drop;
-  readonly methods: () => Methods;
+  readonly methods: Methods;
   /** The folder of the built page. */
   readonly pages: string | undefined;
   readonly log: Logger;
@@ -137,7 +137,7 @@ export class MachinePage {
       version,
       listen: { host: '127.0.0.1', port },
       contract,
-      methods: methods(),
+      methods,
       events,
       tokens: this.#access,
       sessionKey: new Uint8Array(hkdfSync('sha256', identity.keyPem, '', 'filer http sessions', 32)),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { digestOfToken, newToken, SESSION_MS, type Caller, type Tokens } from '@filer/program';
+import { digestOfToken, Listeners, newToken, SESSION_MS, type Caller, type Tokens } from '@filer/program';
 import type { PageSession, PageSessionStore } from '../store/page-session-store.ts';
 
 /** How long a link can be opened, in ms: a person opens it at once. The session of the browser lasts longer. */
@@ -28,7 +28,8 @@ export class PageAccess implements Tokens {
   readonly #now: () => number;
   /** By digest. */
   readonly #links = new Map<string, Link>();
-  readonly #listeners = new Set<(id: string) => void>();
+  readonly #revoked = new Listeners<[id: string]>();
+  readonly onRevoked = this.#revoked.add;
 
   /** @param now ms of a clock that does not jump */
   constructor(store: PageSessionStore, now: () => number = () => performance.now()) {
@@ -43,7 +44,7 @@ export class PageAccess implements Tokens {
     for (const [oldest, { id }] of this.#links) {
       if (this.#links.size <= MAX_LINKS) break;
       this.#links.delete(oldest);
-      this.#tell(id);
+      this.#revoked.tell(id);
     }
     return token;
   }
@@ -60,11 +61,6 @@ export class PageAccess implements Tokens {
     return Promise.resolve(isOpen ? callerOf(id) : undefined);
   }
 
-  onRevoked(listener: (id: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
   beginSession(_: Caller, browser: string): Promise<Caller> {
     const begunAt = Date.now();
     const id = newId();
@@ -74,30 +70,26 @@ export class PageAccess implements Tokens {
       begunAt,
       expiresAt: begunAt + SESSION_MS,
     };
-    for (const { id: gone } of this.#store.add(session)) this.#tell(gone);
+    for (const { id: gone } of this.#store.add(session)) this.#revoked.tell(gone);
     return Promise.resolve(callerOf(id, session.expiresAt));
   }
 
   /** @returns what it was */
   endSession(id: string): PageSession | undefined {
     const ended = this.#store.end(id);
-    this.#tell(id);
+    this.#revoked.tell(id);
     return ended;
   }
 
   /** Ends all sessions, and all links. */
   endAll(): PageSession[] {
-    for (const { id } of this.#links.values()) this.#tell(id);
+    for (const { id } of this.#links.values()) this.#revoked.tell(id);
     this.#links.clear();
     return this.#store.all().flatMap(({ id }) => this.endSession(id) ?? []);
   }
 
   #isOpen({ expires }: Link): boolean {
     return expires > this.#now();
-  }
-
-  #tell(id: string): void {
-    for (const listener of this.#listeners) listener(id);
   }
 }
 

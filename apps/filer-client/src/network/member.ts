@@ -36,6 +36,8 @@ export interface MemberOptions {
   readonly keepFreeBytes?: number | undefined;
   /** Whether a home that has left its network is opened, to read what it keeps. @default false */
   readonly afterLeaving?: boolean | undefined;
+  /** What a job to several holds at least, for its recipients to pass it on. @default PASS_ON_FROM_BYTES */
+  readonly passOnFromBytes?: number | undefined;
 }
 
 /**
@@ -49,7 +51,7 @@ export class Member extends HomeStore {
   /** What bounds all its transfers together. */
   limits = NO_LIMITS;
   /** What a job to several holds at least, for its recipients to pass it on. */
-  passOnFromBytes = PASS_ON_FROM_BYTES;
+  readonly passOnFromBytes: number;
   /** How fast recipients of its jobs were. */
   readonly recipientRates = new KnownRates();
   readonly identity: Identity;
@@ -82,38 +84,37 @@ export class Member extends HomeStore {
     identity: Identity,
     membership: Membership,
     server: KnownServer,
-    keepFreeBytes: number,
+    { keepFreeBytes = clientSettings.keepFree.fallback, passOnFromBytes = PASS_ON_FROM_BYTES }: MemberOptions,
     hasLeft: boolean,
   ) {
     super(home, membership.network);
     this.hasLeft = hasLeft;
+    this.passOnFromBytes = passOnFromBytes;
     this.home = home;
     this.identity = identity;
     this.#membership = membership;
     this.#server = server;
     this.#guard = guardFolders(home.own);
     this.room = new DiskRoom(dirname(home.databaseFile), { keepFreeBytes });
-    this.removals.onAdded = (removals, from) => {
+    this.removals.onAdded((removals, from) => {
       this.connections.expel(new Set(removals.map(({ id }) => id)), removedError);
       this.news.tellRemovals(removals, from);
       this.events.publish('directory', {});
       this.#noteEnd();
-    };
-    this.removals.leaves.onAdded = (leaves, from) => {
+    });
+    this.removals.leaves.onAdded((leaves, from) => {
       this.connections.expel(new Set(leaves.map((each) => each.membership.id)), leftError);
       this.news.tellLeaves(leaves, from);
       this.events.publish('directory', {});
       this.#noteEnd();
-    };
+    });
     this.clock = new TrustedClock(readClocks, this.savedClock ?? this.directory.asOf);
     this.jobs.endOutside(membership.network, LEFT_BEHIND, this.clock.stamp());
   }
 
   /** @throws FilerError `not-joined`, `identity-damaged`, `store-damaged`, `home-not-writable` */
-  static async open(
-    home: Home,
-    { keepFreeBytes = clientSettings.keepFree.fallback, afterLeaving = false }: MemberOptions = {},
-  ): Promise<Member> {
+  static async open(home: Home, options: MemberOptions = {}): Promise<Member> {
+    const { afterLeaving = false } = options;
     const joined = await readMembershipFile(home.membershipFile);
     const left = joined === undefined ? await readLeftMembershipFile(home.membershipFile) : undefined;
     const file = joined ?? (afterLeaving ? left : undefined);
@@ -125,7 +126,7 @@ export class Member extends HomeStore {
         `the key in ${home.identityFolder} is not the one of ${home.membershipFile}: restore it from a backup, or move the membership away and join again with a new invite`,
       );
     }
-    return new Member(home, identity, file.membership, file.server, keepFreeBytes, file === left);
+    return new Member(home, identity, file.membership, file.server, options, file === left);
   }
 
   get id(): string {

@@ -7,10 +7,9 @@ import {
   placesMessage,
   reachedMessage,
   reachMessage,
-  Relay,
-  type RelayOptions,
+  type Relay,
 } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import { Listeners, type Logger } from '@filer/program';
 import type { Member } from './member.ts';
 import type { PeerRouter } from './peer-router.ts';
 import { RELAY_SCHEME } from './relays.ts';
@@ -25,11 +24,11 @@ const CHECK_AGAIN_MS = 65_000;
 /** How long the server may take to try it. */
 const ANSWER_MS = 10_000;
 
-export interface OwnRelayParts extends Pick<RelayOptions, 'bytesPerSecond' | 'bytesPerDay'> {
+export interface OwnRelayParts {
   readonly member: Member;
   readonly access: Pick<ServerAccess, 'current'>;
-  /** Publishes where it relays. Never rejects but with a bug. */
-  readonly publish: () => Promise<void>;
+  /** The port for peers hands connections with a token to it. */
+  readonly relay: Relay;
   /** Of the port for peers. */
   readonly port: number;
   readonly log: Logger;
@@ -41,7 +40,9 @@ export interface OwnRelayParts extends Pick<RelayOptions, 'bytesPerSecond' | 'by
  */
 export class OwnRelay implements Disposable {
   readonly #parts: OwnRelayParts;
-  readonly #relay: Relay;
+  readonly #moved = new Listeners<[]>();
+  /** Tells that it relays somewhere else, or not any more. */
+  readonly onMoved = this.#moved.add;
   readonly #forget: () => void;
   #timer: NodeJS.Timeout | undefined;
   /** `host:port` at which the server has reached this machine. */
@@ -52,12 +53,9 @@ export class OwnRelay implements Disposable {
 
   constructor(parts: OwnRelayParts) {
     this.#parts = parts;
-    const { member, log, bytesPerSecond, bytesPerDay } = parts;
-    const onEnded = (asker: string, bytes: number): void =>
-      log.info('a relayed connection ended', { peer: member.directory.byId(asker)?.name ?? asker, bytes });
-    this.#relay = new Relay({ bytesPerSecond, bytesPerDay, onEnded });
+    const { member, relay } = parts;
     this.#forget = member.events.listen(({ type }) => {
-      if (type === 'directory') this.#relay.end((id) => member.removals.has(id));
+      if (type === 'directory') relay.end((id) => member.removals.has(id));
       if (type === 'server') void this.check();
     });
   }
@@ -70,18 +68,15 @@ export class OwnRelay implements Disposable {
   /** Answers members that ask for a place. */
   route(router: PeerRouter): void {
     router.on(placeMessage, ({ peer }, { peerId }) => {
-      const { member } = this.#parts;
+      const { member, relay } = this.#parts;
       if (this.#address === undefined)
         throw new FilerError('refused', 'this machine is not reachable from outside now, and does not relay');
       if (peer === peerId || member.directory.byId(peer) === undefined || member.removals.has(peer))
         throw new FilerError('refused', 'no other machine of this network has that id');
-      const [own, other] = this.#relay.issue(peerId, peer);
+      const [own, other] = relay.issue(peerId, peer);
       return placesMessage.format({ own, other });
     });
   }
-
-  /** @see RelayDoor */
-  accept: Relay['accept'] = (stream, token) => this.#relay.accept(stream, token);
 
   /** Asks the server whether this machine is reachable, unless that is under way. Rejects with nothing but a bug. */
   async check(): Promise<void> {
@@ -108,15 +103,15 @@ export class OwnRelay implements Disposable {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#forget();
-    this.#relay.close();
+    this.#parts.relay.close();
   }
 
   #settle(address: string | undefined): void {
-    const { log, publish } = this.#parts;
+    const { log } = this.#parts;
     if (this.#wasTold && address === this.#address) return;
     this.#wasTold = true;
     this.#address = address;
-    void publish();
+    this.#moved.tell();
     if (address !== undefined) log.info('this machine relays for other members', { address });
     else
       log.warn('this machine does not relay: the ip-server cannot open a connection to it', {

@@ -33,6 +33,17 @@ export class RecordPublisher {
     this.#publishedSeq = undefined;
   }
 
+  /** What is published has changed: a server with a session is told at once. Never rejects but with a bug. */
+  async changed(server: ServerSession | undefined): Promise<void> {
+    if (server === undefined) return; // the next session begins with it
+    try {
+      await this.publish(server);
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      this.#log.debug('the ip-server was not told the addresses', { error });
+    }
+  }
+
   /**
    * Publishes the record unless the server has it: again when addresses have changed or the record ages.
    *

@@ -61,13 +61,19 @@ export interface ServerLinkOptions {
   readonly software: string;
   readonly incarnation: string;
   readonly log: Logger;
-  readonly measure: () => Promise<Heartbeat>;
-  /** What this machine sends and fetches now. */
-  readonly transfers: () => readonly ToldTransfer[];
   /** What else handles messages of the server is registered there; the link adds its own. */
   readonly router: ServerRouter;
   readonly courier: Courier;
   readonly schedules: AnnouncedSchedules;
+}
+
+/** What the server hears about this machine as long as there is a session. */
+export interface LinkNews {
+  /** Where others reach it. */
+  readonly publisher: RecordPublisher;
+  readonly measure: () => Promise<Heartbeat>;
+  /** What it sends and fetches now. */
+  readonly transfers: () => readonly ToldTransfer[];
 }
 
 /** A daemon's lasting session with the ip-server: opened again forever, with growing pauses. */
@@ -80,7 +86,6 @@ export class ServerLink implements ServerAccess {
   #current: ServerSession | undefined;
   #overLoopback: boolean;
   #running: Promise<void> | undefined;
-  #publisher: RecordPublisher | undefined;
   #waiting: AbortController | undefined;
   readonly #courier: Courier;
   /** The version of the schedules that the server knows. */
@@ -98,9 +103,8 @@ export class ServerLink implements ServerAccess {
   }
 
   /** Begins to connect, and continues until `close`. */
-  start(publisher: RecordPublisher): void {
-    this.#publisher ??= publisher;
-    this.#running ??= this.#run(publisher);
+  start(news: LinkNews): void {
+    this.#running ??= this.#run(news);
   }
 
   get current(): ServerSession | undefined {
@@ -160,18 +164,6 @@ export class ServerLink implements ServerAccess {
     });
   }
 
-  /** What this machine publishes has changed: the server is told at once. Never rejects but with a bug. */
-  async publish(): Promise<void> {
-    const server = this.#current;
-    if (server === undefined) return; // the next session begins with it
-    try {
-      await this.#publisher?.publish(server);
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      this.#options.log.debug('the ip-server was not told the addresses', { error });
-    }
-  }
-
   /** Says goodbye and ends. May be called twice. */
   async close(): Promise<void> {
     this.#stop.abort(new FilerError('interrupted', 'stopping'));
@@ -190,11 +182,11 @@ export class ServerLink implements ServerAccess {
     await this.#directory.settled();
   }
 
-  async #run(publisher: RecordPublisher): Promise<void> {
+  async #run(news: LinkNews): Promise<void> {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       try {
-        await this.#connectAndServe(publisher, () => (failures = 0));
+        await this.#connectAndServe(news, () => (failures = 0));
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         if (!(error instanceof FilerError)) throw error;
@@ -219,8 +211,11 @@ export class ServerLink implements ServerAccess {
     member.events.publish('directory', {});
   }
 
-  async #connectAndServe(publisher: RecordPublisher, onConnected: () => void): Promise<void> {
-    const { member, software, incarnation, measure, log } = this.#options;
+  async #connectAndServe(
+    { publisher, measure, transfers }: LinkNews,
+    onConnected: () => void,
+  ): Promise<void> {
+    const { member, software, incarnation, log } = this.#options;
     const schedules = this.#options.schedules.announce();
     this.#schedulesTold = this.#options.schedules.version;
     const hello = helloOf(member, software, { role: 'daemon', incarnation, subscribe: true, schedules });
@@ -247,7 +242,7 @@ export class ServerLink implements ServerAccess {
       member.events.publish('server', { connected: true, reason: '' });
       this.announceSchedules();
       this.#courier.sessionIs(session);
-      await sendHeartbeats(server, measure, this.#options.transfers, async () => {
+      await sendHeartbeats(server, measure, transfers, async () => {
         if (member.spool.size > 0) this.kickSpool();
         await publisher.publish(server);
       });

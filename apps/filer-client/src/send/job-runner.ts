@@ -1,5 +1,5 @@
 import { FilerError } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import { Listeners, type Logger } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { Outreach } from '../network/outreach.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -48,7 +48,9 @@ export class JobRunner {
   readonly #live: LiveJobs;
   /** Jobs that run here and send nothing: gets. */
   readonly alongside = new AlongsideJobs();
-  readonly #getListeners: ((params: GetParams) => void)[] = [];
+  readonly #interruptedGet = new Listeners<[params: GetParams]>();
+  /** Gives a get that a daemon was stopped in, to continue it. */
+  readonly onInterruptedGet = this.#interruptedGet.add;
   readonly #spooled: SpooledInput;
   readonly #waiting: WaitingJobs;
   #noting: NodeJS.Timeout | undefined;
@@ -148,11 +150,6 @@ export class JobRunner {
     await this.alongside.stopped(id);
   }
 
-  /** @param listener given a get that a daemon was stopped in, to continue it; must not throw */
-  onInterruptedGet(listener: (params: GetParams) => void): void {
-    this.#getListeners.push(listener);
-  }
-
   /** Begins again with the recipients of a job that did not get all of it. @throws FilerError `usage` when it runs */
   retry(id: string, follower: (event: SendEvent) => void): LiveJob {
     this.reopen(id);
@@ -205,7 +202,7 @@ export class JobRunner {
     const meant = this.#jobs.deliveries(id).filter(isMeant).length;
     const got = job === undefined ? undefined : keptGet(job);
     if (got !== undefined) {
-      for (const listener of this.#getListeners) listener(got);
+      this.#interruptedGet.tell(got);
       return meant;
     }
     if (!this.#jobs.reopen(id, this.#owner, Date.now(), which)) return 0;
@@ -350,7 +347,7 @@ export class JobRunner {
       const got = keptGet(job);
       if (got !== undefined) {
         this.#options.log.info('an interrupted get continues', { job: job.id });
-        for (const listener of this.#getListeners) listener(got);
+        this.#interruptedGet.tell(got);
         continue;
       }
       if (!this.#jobs.reopen(job.id, this.#owner, now, 'interrupted')) continue;

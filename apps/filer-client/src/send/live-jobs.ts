@@ -1,4 +1,5 @@
 import { FilerError } from '@filer/protocol';
+import { Listeners } from '@filer/program';
 import type { Growing } from '@filer/transfer';
 import type { StopReason } from '../jobs/stopped.ts';
 import type { SendRequest } from '../jobs/send-request.ts';
@@ -16,15 +17,12 @@ export class LiveJobs {
   readonly #jobs = new Map<string, LiveJob>();
   readonly #turns = new TransferTurns();
   readonly #releasing = new Set<Promise<void>>();
-  readonly #idleListeners: ((request: SendRequest) => void)[] = [];
+  readonly #idle = new Listeners<[request: SendRequest]>();
+  /** Tells that a job has nothing to send for now. */
+  readonly onIdle = this.#idle.add;
 
   constructor(options: LiveJobsOptions) {
     this.#options = options;
-  }
-
-  /** @param listener told that a job has nothing to send for now; must not throw */
-  onIdle(listener: (request: SendRequest) => void): void {
-    this.#idleListeners.push(listener);
   }
 
   get ids(): string[] {
@@ -106,7 +104,7 @@ export class LiveJobs {
       log.error('a job failed for a fault of this program', { job: live.job.id, error });
     }
     if (!live.isIdle) return;
-    for (const listener of this.#idleListeners) listener(live.request);
+    this.#idle.tell(live.request);
     if (this.#jobs.get(live.job.id) === live) this.#jobs.delete(live.job.id);
     if (live.request.spooled) await spooled.release(live.job.id, live.request);
   }

@@ -8,7 +8,7 @@ import {
   type Membership,
   type Messenger,
 } from '@filer/protocol';
-import { integerIn, textIn, type Database } from '@filer/program';
+import { integerIn, Listeners, textIn, type Database } from '@filer/program';
 
 /** Machines that have left the network, as they have signed themselves. */
 export class LeaveStore implements LeaveLedger {
@@ -16,8 +16,9 @@ export class LeaveStore implements LeaveLedger {
   readonly #list: LeaveList;
   /** The row of the database that was read last. */
   #row = 0;
-  /** Called with leaves that became known to this process; must not throw. */
-  onAdded: (leaves: readonly Leave[], from?: Messenger) => void = () => undefined;
+  readonly #added = new Listeners<[leaves: readonly Leave[], from?: Messenger]>();
+  /** Tells of leaves that became known to this process. */
+  readonly onAdded = this.#added.add;
 
   constructor(database: Database, network: string) {
     this.#database = database;
@@ -53,7 +54,7 @@ export class LeaveStore implements LeaveLedger {
         replace.run(leave.membership.id, JSON.stringify(leave));
       }
     } finally {
-      if (added.length > 0) this.onAdded(added, from);
+      if (added.length > 0) this.#added.tell(added, from);
     }
   }
 
@@ -71,6 +72,6 @@ export class LeaveStore implements LeaveLedger {
       this.#list.keep(leave);
       added.push(leave);
     }
-    if (added.length > 0) this.onAdded(added);
+    if (added.length > 0) this.#added.tell(added);
   }
 }

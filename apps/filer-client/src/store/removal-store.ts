@@ -7,7 +7,7 @@ import {
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
-import { integerIn, textIn, type Database } from '@filer/program';
+import { integerIn, Listeners, textIn, type Database } from '@filer/program';
 import { LeaveStore } from './leave-store.ts';
 
 /** The network's removals as this machine knows them: grow-only, each signed by the network key. */
@@ -17,8 +17,9 @@ export class RemovalStore implements RemovalLedger {
   readonly leaves: LeaveStore;
   /** The row of the database that was read last. */
   #row = 0;
-  /** Called with removals that became known to this process; must not throw. */
-  onAdded: (removals: readonly Removal[], from?: Messenger) => void = () => undefined;
+  readonly #added = new Listeners<[removals: readonly Removal[], from?: Messenger]>();
+  /** Tells of removals that became known to this process. */
+  readonly onAdded = this.#added.add;
 
   constructor(database: Database, network: string) {
     this.#database = database;
@@ -57,7 +58,7 @@ export class RemovalStore implements RemovalLedger {
         insert.run(removal.number, removal.id, JSON.stringify(removal));
       }
     } finally {
-      if (added.length > 0) this.onAdded(added, from);
+      if (added.length > 0) this.#added.tell(added, from);
     }
   }
 
@@ -73,6 +74,6 @@ export class RemovalStore implements RemovalLedger {
       if (this.#list.merge(removal)) added.push(removal);
       this.#row = Math.max(this.#row, integerIn(row, 'row'));
     }
-    if (added.length > 0) this.onAdded(added);
+    if (added.length > 0) this.#added.tell(added);
   }
 }

@@ -53,7 +53,7 @@ export async function openStoppedServer(
     else if (stored === undefined) throw notMade(home);
     const keyFile = stored === undefined ? settings.networkKey : undefined;
     const { founding, isNew } = await openFoundation(home, registry, keyFile);
-    const directory = await Directory.open(registry, Date.now(), undefined, founding.server);
+    const directory = await Directory.open(registry, Date.now(), { server: founding.server });
     const removals = await Removals.open(founding.network, registry, directory);
     const expectations = Map.groupBy(await store.expectations.all(), ({ peer }) => peer);
     const clock = new SteadyClock(machineClocks(), await store.expectations.clock());

@@ -2,15 +2,12 @@ import { dirname } from 'node:path';
 import { DiskRoom } from '@filer/program';
 import { Alarms } from '../alarms/alarms.ts';
 import { openRoutes } from '../alarms/routes.ts';
-import type { ServerEvents } from '../api/contract/events.ts';
-import type { Directory } from '../network/directory.ts';
-import type { LiveSessions } from '../network/live-sessions.ts';
-import type { Presence } from '../network/presence.ts';
 import { ReportIntake } from '../reports/intake.ts';
 import { ReportMonitor } from '../reports/report-monitor.ts';
 import { StoreRoom } from '../store/store-room.ts';
 import { Attachments } from '../uploads/attachments.ts';
 import { Housekeeping } from './housekeeping.ts';
+import type { MemberSide } from './member-side.ts';
 import type { OwnSide } from './own-side.ts';
 import { Retention } from './retention.ts';
 import type { ServerOptions } from './server-daemon.ts';
@@ -23,20 +20,10 @@ export interface ReportSide {
   readonly intake: ReportIntake;
 }
 
-interface Around {
-  readonly directory: Directory;
-  readonly presence: Presence;
-  /** Of this server. */
-  readonly sessions: LiveSessions;
-  readonly events: ServerEvents;
-  /** Whether this one of several servers judges and tells. @default there is one */
-  readonly holdsTimers: (() => boolean) | undefined;
-}
-
 export async function openReportSide(
   { home, settings, environment, version, log }: ServerOptions,
   { store, files, health, tells, identity, founding, clock, now, agesNow }: OwnSide,
-  { directory, presence, sessions, events, holdsTimers }: Around,
+  { directory, presence, sessions, events, holdsTimers }: MemberSide,
   closing: AsyncDisposableStack,
 ): Promise<ReportSide> {
   const keepFreeBytes = settings.keepFree;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FilerError } from '@filer/protocol';
-import { digestOfToken, newToken, type Caller, type Role, type Tokens } from '@filer/program';
+import { digestOfToken, Listeners, newToken, type Caller, type Role, type Tokens } from '@filer/program';
 import { MAX_TOKENS, type StoredToken, type TokenStore } from '../store/token-store.ts';
 
 /** A use is written down once in this time: reading a page must not write. */
@@ -12,7 +12,8 @@ const ID_BYTES = 6;
 export class ServerTokens implements Tokens {
   readonly #store: TokenStore;
   readonly #now: () => number;
-  readonly #listeners = new Set<(id: string) => void>();
+  readonly #revoked = new Listeners<[id: string]>();
+  readonly onRevoked = this.#revoked.add;
 
   constructor(store: TokenStore, now: () => number) {
     this.#store = store;
@@ -25,11 +26,6 @@ export class ServerTokens implements Tokens {
 
   async byId(id: string): Promise<Caller | undefined> {
     return await this.#letIn(await this.#store.byId(id));
-  }
-
-  onRevoked(listener: (id: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
   }
 
   all(): Promise<StoredToken[]> {
@@ -69,7 +65,7 @@ export class ServerTokens implements Tokens {
         `there is no token ${JSON.stringify(id)}: "ip-server dashboard --list" shows them`,
       );
     }
-    for (const listener of this.#listeners) listener(id);
+    this.#revoked.tell(id);
     return removed;
   }
 

@@ -8,9 +8,9 @@ import {
   VERSIONS,
   type HostPort,
   type Identity,
-  type ServerList,
 } from '@filer/protocol';
-import type { Logger } from '@filer/program';
+import { Listeners, type Logger } from '@filer/program';
+import type { ServerGroup } from './server-group.ts';
 
 /**
  * A database that has not answered for so long does not answer this server. Machines are then at another one before this server's
@@ -33,13 +33,10 @@ export interface CutOffParts {
   readonly identity: Identity;
   readonly network: string;
   readonly software: string;
-  /** How long ago the database last answered, in ms. */
-  readonly silentMs: () => number;
+  /** Which servers there are, and how long ago the database last answered. */
+  readonly group: Pick<ServerGroup, 'list' | 'silentMs'>;
   /** @throws FilerError when the database does not answer */
   readonly askStore: () => Promise<unknown>;
-  readonly servers: () => ServerList | undefined;
-  /** Machines are to go to another server: called again and again until the database answers. */
-  readonly onLeft: () => void;
   readonly log: Logger;
   /** @default CUT_OFF_MS */
   readonly cutOffMs?: number | undefined;
@@ -53,6 +50,9 @@ export class CutOff implements Disposable {
   readonly #parts: CutOffParts;
   readonly #cutOffMs: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #left = new Listeners<[]>();
+  /** Tells that machines are to go to another server, again and again until the database answers. */
+  readonly onLeft = this.#left.add;
   readonly #closed = new AbortController();
   #isOtherWell = false;
   #isLooking = false;
@@ -74,12 +74,12 @@ export class CutOff implements Disposable {
   }
 
   get #isSilent(): boolean {
-    return this.#parts.silentMs() > this.#cutOffMs;
+    return this.#parts.group.silentMs > this.#cutOffMs;
   }
 
   get #others(): { readonly id: string; readonly addresses: readonly HostPort[] }[] {
-    const { servers, identity } = this.#parts;
-    const list = servers();
+    const { group, identity } = this.#parts;
+    const { list } = group;
     if (list === undefined) return [];
     return serversOf(list)
       .filter(({ id }) => id !== identity.id)
@@ -88,7 +88,7 @@ export class CutOff implements Disposable {
 
   /** Of several servers, one that is cut off admits none: so it is also told apart by the others. @throws FilerError `timed-out` */
   async requireStore(): Promise<void> {
-    if (this.#parts.silentMs() < FRESH_SHARE * this.#cutOffMs || this.#others.length === 0) return;
+    if (this.#parts.group.silentMs < FRESH_SHARE * this.#cutOffMs || this.#others.length === 0) return;
     this.#asking ??= this.#parts.askStore().finally(() => (this.#asking = undefined));
     try {
       await this.#asking;
@@ -110,7 +110,7 @@ export class CutOff implements Disposable {
     if (isWell && !this.#isOtherWell)
       this.#parts.log.warn('this server is cut off from the database: its machines go to another one', {});
     this.#isOtherWell = isWell;
-    if (isWell) this.#parts.onLeft();
+    if (isWell) this.#left.tell();
   }
 
   /** Whether a server would admit a machine, for which it needs the database. */

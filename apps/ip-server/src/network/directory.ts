@@ -9,7 +9,7 @@ import {
   type PresenceState,
   type Removal,
 } from '@filer/protocol';
-import { NO_EVENTS } from '@filer/program';
+import { Listeners, NO_EVENTS } from '@filer/program';
 import type { ServerEvents } from '../api/contract/events.ts';
 import { isGivenOut } from '../store/positions.ts';
 import type {
@@ -25,9 +25,19 @@ import type {
 } from '../store/registry.ts';
 import { DirectoryPages } from './directory-pages.ts';
 import { MemberTable } from './member-table.ts';
+import type { Wakefulness } from './wakefulness.ts';
 
 /** No other server is so many positions ahead of this one. */
 const RUN_GAP = 1_000_000;
+
+export interface DirectoryOptions {
+  /** @default none */
+  readonly events?: ServerEvents;
+  /** This server, of those that share the registry. */
+  readonly server?: string | undefined;
+  /** Whether this server stood still: what others have stored meanwhile is newer than what was seen here. @default never */
+  readonly wakefulness?: Pick<Wakefulness, 'stoodStill'>;
+}
 
 /**
  * Who is there. All of it is in memory, as the registry has it: members, records and removals count once they are stored, presence
@@ -41,18 +51,17 @@ export class Directory {
   readonly #members = new MemberTable();
   readonly #pages = new DirectoryPages(this.#members);
   readonly #dirty = new Set<string>();
-  /** This server, of those that share the registry. */
   readonly #server: string | undefined;
-  /** Called with what others have changed, once it counts here; must not throw. */
-  onFollowed: (changes: RegistryChanges) => void = () => undefined;
-  /** Called when there is something to flush; must not throw. */
-  onSeen: () => void = () => undefined;
-  /** Called with all that the database has, when it has lost what was told; must not throw. */
-  onReread: (changes: RegistryChanges) => void = () => undefined;
-  /** Called with the ids of members whose joining the database has lost; must not throw. */
-  onLost: (ids: readonly string[]) => void = () => undefined;
-  /** Whether this server stood still: what others have stored meanwhile is newer than what was seen here. */
-  stoodStill: () => boolean = () => false;
+  readonly #wakefulness: Pick<Wakefulness, 'stoodStill'>;
+  readonly #followed = new Listeners<[changes: RegistryChanges, lost?: readonly string[]]>();
+  /**
+   * Tells what others have changed, once it counts here. When the database has lost what was told, this is all that it has, with
+   * the ids of members whose joining it has lost.
+   */
+  readonly onFollowed = this.#followed.add;
+  readonly #seen = new Listeners<[]>();
+  /** Tells that there is something to flush. */
+  readonly onSeen = this.#seen.add;
   #following: Promise<void> | undefined;
   #flushing: Promise<FilerError | undefined> | undefined;
   #seq: number;
@@ -64,30 +73,24 @@ export class Directory {
    * Loads the registry. A machine that was online when it was last written is lost until it returns, unless another server holds it.
    *
    * @param now positions begin there: above all that were told and then lost in a crash or with a restored database
-   * @param server of a registry that several share: the id of this one
    * @throws FilerError of the store, also below; nothing has changed then
    */
-  static async open(
-    registry: Registry,
-    now: number,
-    events: ServerEvents = NO_EVENTS,
-    server?: string,
-  ): Promise<Directory> {
+  static async open(registry: Registry, now: number, options: DirectoryOptions = {}): Promise<Directory> {
     const seq = await registry.seq();
     const members = await registry.members();
-    return new Directory(registry, Math.max(seq + 1, now), members, events, server, seq);
+    return new Directory(registry, Math.max(seq + 1, now), members, options, seq);
   }
 
   private constructor(
     registry: Registry,
     seq: number,
     members: readonly Member[],
-    events: ServerEvents,
-    server: string | undefined,
+    { events = NO_EVENTS, server, wakefulness = { stoodStill: false } }: DirectoryOptions,
     loadedSeq: number,
   ) {
     this.#registry = registry;
     this.#server = server;
+    this.#wakefulness = wakefulness;
     this.#events = events;
     this.epoch = registry.epoch;
     this.#seq = seq;
@@ -132,7 +135,7 @@ export class Directory {
       await this.#takeAll();
       return;
     }
-    const stoodStill = this.stoodStill();
+    const { stoodStill } = this.#wakefulness;
     const changes = await this.#registry.changes(since);
     if (changes.runs !== undefined && !isGivenOut(changes.runs, since, changes.seq)) {
       await this.#takeAll();
@@ -155,7 +158,7 @@ export class Directory {
     this.#pages.changed(changes.members, since);
     this.#seq = Math.max(this.#seq, changes.seq);
     for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
-    this.onFollowed(changes);
+    this.#followed.tell(changes);
   }
 
   /** The database has lost what was told already: it was restored, or a standby that was behind took over. */
@@ -178,10 +181,8 @@ export class Directory {
     this.#runs = changes.runs;
     this.#seq = changes.seq;
     for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
-    this.onReread(changes);
-    this.onFollowed(changes);
-    this.onLost([...known.keys()]);
-    if (this.#dirty.size > 0) this.onSeen();
+    this.#followed.tell(changes, [...known.keys()]);
+    if (this.#dirty.size > 0) this.#seen.tell();
   }
 
   /** A change of this server is stored. Others may have been stored before it: their positions are published first. */
@@ -301,7 +302,7 @@ export class Directory {
     if (member.presence === presence && !isTaken) return;
     this.#dirty.add(id);
     this.#events.publish('peer', { id });
-    this.onSeen();
+    this.#seen.tell();
   }
 
   /** Whether what was seen of a member is not stored yet. */
@@ -320,7 +321,7 @@ export class Directory {
       this.#flushing = undefined;
       let members: readonly Member[] = [];
       try {
-        if (this.#dirty.size > 0 && this.stoodStill()) await this.#catchUp();
+        if (this.#dirty.size > 0 && this.#wakefulness.stoodStill) await this.#catchUp();
         members = [...this.#dirty].map((id) => this.#members.require(id));
         // What is seen meanwhile is published by the next one.
         this.#dirty.clear();

@@ -6,6 +6,7 @@ import {
   type LeaveLedger,
   type Membership,
 } from '@filer/protocol';
+import { Listeners } from '@filer/program';
 import type { Registry } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 
@@ -16,8 +17,9 @@ export class Leaves implements LeaveLedger {
   readonly #changes = new Semaphore(1);
   /** Known here, and not stored any longer. */
   #lost: readonly Leave[] = [];
-  /** Called with leaves that became known; must not throw. */
-  onAdded: (leaves: readonly Leave[]) => void = () => undefined;
+  readonly #added = new Listeners<[leaves: readonly Leave[]]>();
+  /** Tells of leaves that became known. */
+  readonly onAdded = this.#added.add;
 
   static async open(network: string, registry: Registry, directory: Directory): Promise<Leaves> {
     return new Leaves(network, await registry.leaves(), directory);
@@ -55,7 +57,7 @@ export class Leaves implements LeaveLedger {
   /** Takes in what other servers of the network have stored. */
   follow(leaves: readonly Leave[]): void {
     const added = leaves.filter((leave) => this.#list.merge(leave));
-    if (added.length > 0) this.onAdded(added);
+    if (added.length > 0) this.#added.tell(added);
   }
 
   /** @see Removals.reread */
@@ -87,7 +89,7 @@ export class Leaves implements LeaveLedger {
           added.push(leave);
         }
       } finally {
-        if (added.length > 0) this.onAdded(added);
+        if (added.length > 0) this.#added.tell(added);
       }
     });
   }

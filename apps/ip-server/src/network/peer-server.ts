@@ -20,7 +20,7 @@ import {
   type Welcome,
 } from '@filer/protocol';
 import type { ServerEvents } from '../api/contract/events.ts';
-import { cutOff } from './cut-off.ts';
+import { cutOff, type CutOff } from './cut-off.ts';
 import type { Enrolment } from './enrolment.ts';
 import { JoinTurns } from './join-turns.ts';
 import { joinerHandler } from './joiner-handler.ts';
@@ -30,6 +30,7 @@ import type { LiveSessions } from './live-sessions.ts';
 import type { LocalSessions } from './local-sessions.ts';
 import type { Connection } from './presence.ts';
 import { announceRemovals, removedError } from './removals.ts';
+import type { ServerGroup } from './server-group.ts';
 import { Texts, type OnHanded } from './texts.ts';
 
 export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
@@ -43,16 +44,10 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   readonly sessions: LocalSessions;
   /** Those of all servers. @default those of this one */
   readonly live?: LiveSessions;
-  /** All servers of the network, if there are several. @default none */
-  readonly servers?: () => ServerList | undefined;
-  /** Whether the list of servers does not name this one. @default false */
-  readonly isUnlisted?: () => boolean;
-  /** Whether machines are to go to another server, as this one is cut off from the database. @default false */
-  readonly isLeft?: () => boolean;
-  /** Asks whether a machine can be admitted now. @throws FilerError why not @default nothing */
-  readonly requireStore?: () => Promise<void>;
-  /** Brings what other servers know here. @default nothing */
-  readonly refresh?: () => Promise<void>;
+  /** All servers of the network, where there can be several. */
+  readonly group?: Pick<ServerGroup, 'list' | 'isUnlisted' | 'refresh' | 'onListed'> | undefined;
+  /** Whether machines are to go to another one of them. */
+  readonly cutOff?: Pick<CutOff, 'isLeft' | 'requireStore' | 'onLeft'> | undefined;
   readonly heartbeatMs: number;
   readonly software: string;
   readonly serverRecord: () => ServerRecord | undefined;
@@ -75,8 +70,10 @@ export class PeerServer extends Server {
     this.#broadcastSeq = parts.directory.seq;
     this.texts = new Texts(parts.network, parts.directory, parts.live ?? parts.sessions, parts.onHanded);
     routeMembers(parts.router, { ...parts, texts: this.texts });
-    parts.removals.onAdded = (added) => this.#removed(added);
-    parts.removals.leaves.onAdded = (added) => this.#left(added);
+    parts.removals.onAdded((added) => this.#removed(added));
+    parts.removals.leaves.onAdded((added) => this.#left(added));
+    parts.group?.onListed((list) => this.#tellServers(list));
+    parts.cutOff?.onLeft(() => this.#sendAway());
   }
 
   protected override async serve(messenger: Messenger): Promise<void> {
@@ -114,7 +111,7 @@ export class PeerServer extends Server {
     if (this.#isUnlisted) throw unlisted();
     const endTurn = await this.#joiners.take(messenger.holder ?? messenger.addr, messenger.closed);
     void messenger.closed.then(endTurn);
-    await this.#parts.requireStore?.();
+    await this.#parts.cutOff?.requireStore();
     // Still unauthenticated: its words cost little to read, and it is told nothing of the network but the id that it named.
     const sent = welcome({ ...welcomed, network, removals: 0, ...this.#servers() }, UNAUTHENTICATED_LIMITS);
     const session = new Session(messenger, joinerHandler(enrolment, id, log, now));
@@ -132,10 +129,10 @@ export class PeerServer extends Server {
   ): Promise<void> {
     const { directory, presence, uploads, events, log, now, sessions } = this.#parts;
     const { removals } = this.#parts;
-    await this.#parts.refresh?.();
+    await this.#parts.group?.refresh();
     await this.requireMembership(messenger, removals, hello, () => this.#requireMember(id, hello));
     await this.levelRemovals(messenger, removals, hello);
-    if (hello.role === 'daemon' && this.#parts.isLeft?.() === true) throw cutOff();
+    if (hello.role === 'daemon' && this.#parts.cutOff?.isLeft === true) throw cutOff();
     const membership = await this.#requireMember(id, hello);
     const connection = connectionOf(messenger, id, hello, now());
     await this.holdBack(messenger, () => {
@@ -176,12 +173,12 @@ export class PeerServer extends Server {
 
   /** Of a network with several servers. */
   #servers(): Pick<Welcome, 'servers'> {
-    const list = this.#parts.servers?.();
+    const list = this.#parts.group?.list;
     return list === undefined ? {} : { servers: list };
   }
 
   /** Tells all who are connected which servers there are now. */
-  tellServers(list: ServerList): void {
+  #tellServers(list: ServerList): void {
     const { header, content } = serversMessage.format({ list });
     const { presence } = this.#parts;
     const told = this.multicast(presence.sessions(), header, content);
@@ -191,12 +188,12 @@ export class PeerServer extends Server {
   }
 
   /** Machines go to another server. */
-  sendAway(): void {
+  #sendAway(): void {
     for (const { messenger } of this.#parts.presence.daemons()) messenger.reject(cutOff());
   }
 
   get #isUnlisted(): boolean {
-    return this.#parts.isUnlisted?.() === true;
+    return this.#parts.group?.isUnlisted === true;
   }
 
   async #requireMember(id: string, hello: Hello): Promise<Membership> {

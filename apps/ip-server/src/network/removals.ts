@@ -8,6 +8,7 @@ import {
   type Removal,
   type RemovalLedger,
 } from '@filer/protocol';
+import { Listeners } from '@filer/program';
 import type { Registry, RegistryChanges } from '../store/registry.ts';
 import type { Directory } from './directory.ts';
 import { Leaves } from './leaves.ts';
@@ -24,8 +25,9 @@ export class Removals implements RemovalLedger {
   /** Known here, and not stored any longer. */
   #lost: readonly Removal[] = [];
   readonly leaves: Leaves;
-  /** Called with removals that became known; must not throw. */
-  onAdded: (removals: readonly Removal[]) => void = () => undefined;
+  readonly #added = new Listeners<[removals: readonly Removal[]]>();
+  /** Tells of removals that became known. */
+  readonly onAdded = this.#added.add;
 
   static async open(network: string, registry: Registry, directory: Directory): Promise<Removals> {
     const list = new RemovalList(network, await registry.removals());
@@ -36,6 +38,10 @@ export class Removals implements RemovalLedger {
     this.#list = list;
     this.#directory = directory;
     this.leaves = leaves;
+    directory.onFollowed((changes, lost) => {
+      if (lost !== undefined) this.#reread(changes);
+      this.#follow(changes);
+    });
   }
 
   get number(): number {
@@ -68,7 +74,7 @@ export class Removals implements RemovalLedger {
     return this.#changes.take(async () => {
       const removal = sign(this.number + 1);
       this.#list.checkNext(removal);
-      if (await this.#store(removal)) this.onAdded([removal]);
+      if (await this.#store(removal)) this.#added.tell([removal]);
     });
   }
 
@@ -82,20 +88,20 @@ export class Removals implements RemovalLedger {
           if (await this.#store(removal)) added.push(removal);
         }
       } finally {
-        if (added.length > 0) this.onAdded(added);
+        if (added.length > 0) this.#added.tell(added);
       }
     });
   }
 
   /** Takes in what other servers of the network have stored. */
-  follow({ removals, leaves }: Pick<RegistryChanges, 'removals' | 'leaves'>): void {
+  #follow({ removals, leaves }: Pick<RegistryChanges, 'removals' | 'leaves'>): void {
     const added = removals.filter((removal) => this.#list.merge(removal));
-    if (added.length > 0) this.onAdded(added);
+    if (added.length > 0) this.#added.tell(added);
     this.leaves.follow(leaves);
   }
 
   /** The database has lost what was told, and has this now: what is known beyond it is to be stored again. */
-  reread({ removals, leaves }: Pick<RegistryChanges, 'removals' | 'leaves'>): void {
+  #reread({ removals, leaves }: Pick<RegistryChanges, 'removals' | 'leaves'>): void {
     const stored = new Set(removals.map(({ number, id }) => `${number} ${id}`));
     this.#lost = this.#list.all.filter(({ number, id }) => !stored.has(`${number} ${id}`));
     this.leaves.reread(leaves);

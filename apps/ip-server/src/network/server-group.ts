@@ -1,7 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FilerError, Semaphore, serversOf, type Message, type ServerList } from '@filer/protocol';
-import type { Logger } from '@filer/program';
-import type { RegistryChanges } from '../store/registry.ts';
+import { Listeners, type Logger } from '@filer/program';
 import {
   DOUBT_MS,
   LEASE_MS,
@@ -11,6 +10,7 @@ import {
 } from '../store/server-store.ts';
 import type { Directory } from './directory.ts';
 import type { Presence } from './presence.ts';
+import type { Wakefulness } from './wakefulness.ts';
 
 /** How often a server renews its lease, and looks at what the others do even if it was told nothing. */
 const BEAT_MS = 3_000;
@@ -25,32 +25,40 @@ const TELL_MS = 50;
 const REFRESH_MS = 500;
 
 export interface ServerGroupParts {
-  readonly entry: ServerEntry;
+  /** The id of this server. */
+  readonly server: string;
   /** Whether it made the network: without a list of servers, machines trust it alone. @default true */
   readonly isFounder?: boolean;
   readonly store: ServerStore;
   readonly directory: Directory;
   readonly presence: Presence;
-  /** Takes in what others have changed in the registry; must not throw. */
-  readonly onChanges: (changes: RegistryChanges) => void;
+  /** Of this process; the directory knows it, too. */
+  readonly wakefulness: Wakefulness;
   /** Hands a message of another server to machines that are connected here. */
   readonly onMailbox: (peers: readonly string[], message: Message) => void;
   /** Stores again what the database has lost and is known here. @throws FilerError of the store */
   readonly restore?: () => Promise<void>;
-  /** The list of servers was changed. */
-  readonly onList: (list: ServerList) => Promise<void>;
+  /** The list of servers was changed: what else was signed with it is read before the others are told. @throws FilerError of the store */
+  readonly onList: () => Promise<void>;
   /** Told the clock of the database with each beat, in ms since the epoch. */
   readonly onTime: (databaseNow: number) => void;
-  /** The timers that must fire once run here: called with each beat. */
-  readonly onTimers: () => void;
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
   readonly log: Logger;
 }
 
-/** This server among those of its network: its lease, what the others change, and which of them runs the timers. */
+/**
+ * This server among those of its network: its lease, what the others change, and which of them runs the timers. Nothing is known of the
+ * others before it enters.
+ */
 export class ServerGroup {
   readonly #parts: ServerGroupParts;
+  readonly #listed = new Listeners<[list: ServerList]>();
+  /** Tells that the list of servers is another one. */
+  readonly onListed = this.#listed.add;
+  readonly #timed = new Listeners<[]>();
+  /** Tells with each beat that the timers that must fire once run here. */
+  readonly onTimers = this.#timed.add;
   readonly #steps = new Semaphore(1);
   #servers: readonly KnownEntry[] = [];
   #list: ServerList | undefined;
@@ -60,9 +68,9 @@ export class ServerGroup {
   /** By `performance.now()`; the last beat, and the first one of those without a gap. */
   #beatAt = Number.NEGATIVE_INFINITY;
   #steadySince = Number.NEGATIVE_INFINITY;
-  /** By `performance.now()`; when this process was last seen to run, with what the others know taken in. */
-  #awakeAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | undefined;
+  /** Once it has entered. */
+  #entry: ServerEntry | undefined;
   #telling: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #listener: AsyncDisposable | undefined;
@@ -70,20 +78,18 @@ export class ServerGroup {
 
   constructor(parts: ServerGroupParts) {
     this.#parts = parts;
-    const { directory, presence, onChanges, log } = parts;
-    directory.onFollowed = (changes) => {
-      onChanges(changes);
+    const { directory, presence, log } = parts;
+    directory.onFollowed((changes, lost) => {
       for (const { membership, presence: state, server } of changes.members) {
-        const isElsewhere = state === 'online' && server !== parts.entry.id;
+        const isElsewhere = state === 'online' && server !== parts.server;
         if (isElsewhere && !directory.isUnsaved(membership.id)) presence.takenElsewhere(membership.id);
       }
-    };
-    directory.onLost = (ids) => {
+      if (lost === undefined) return;
       log.warn('the database has lost changes that were told already: all of it was read again', {});
-      for (const id of ids) presence.takenElsewhere(id);
-    };
-    directory.stoodStill = () => this.#stoodStill;
-    directory.onSeen = () => {
+      for (const id of lost) presence.takenElsewhere(id);
+    });
+    directory.onSeen(() => {
+      if (this.#entry === undefined) return;
       this.#telling ??= setTimeout(() => {
         this.#telling = undefined;
         void this.#try(async () => {
@@ -91,22 +97,24 @@ export class ServerGroup {
           if (problem !== undefined) throw problem;
         });
       }, TELL_MS);
-    };
+    });
   }
 
-  /** @throws FilerError of the store */
-  async open(): Promise<void> {
-    const { store, entry } = this.#parts;
+  /** It is one of them from now on, at these addresses, and beats. @throws FilerError of the store */
+  async enter(at: Omit<ServerEntry, 'id'>): Promise<void> {
+    const { store, server, wakefulness } = this.#parts;
+    const entry = { ...at, id: server };
     await store.enter(entry);
+    this.#entry = entry;
     await this.#readList();
-    await this.#beat();
+    await this.#beat(entry);
     this.#listener = store.listen(() => void this.#look());
-    this.#awakeAt = performance.now();
+    wakefulness.seen();
     this.#timer = setInterval(() => {
-      if (!this.#stoodStill) this.#awakeAt = performance.now();
+      if (!wakefulness.stoodStill) wakefulness.seen();
       if (this.#isBeating) return;
       this.#isBeating = true;
-      void this.#try(() => this.#wakeAndBeat()).finally(() => (this.#isBeating = false));
+      void this.#try(() => this.#wakeAndBeat(entry)).finally(() => (this.#isBeating = false));
     }, BEAT_MS);
   }
 
@@ -121,7 +129,7 @@ export class ServerGroup {
 
   /** Whether there is a list, and this server is not on it: no machine trusts it. */
   get isUnlisted(): boolean {
-    return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.entry.id);
+    return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.server);
   }
 
   get #isTrusted(): boolean {
@@ -153,19 +161,16 @@ export class ServerGroup {
     ]);
   }
 
-  get #stoodStill(): boolean {
-    return !this.#isClosed && this.#timer !== undefined && performance.now() - this.#awakeAt > DOUBT_MS;
-  }
-
-  async #wakeAndBeat(): Promise<void> {
-    if (this.#stoodStill) await this.#parts.directory.follow();
-    this.#awakeAt = performance.now();
+  async #wakeAndBeat(entry: ServerEntry): Promise<void> {
+    const { directory, wakefulness } = this.#parts;
+    if (wakefulness.stoodStill) await directory.follow();
+    if (!this.#isClosed) wakefulness.seen();
     await this.#readList();
-    await this.#beat();
+    await this.#beat(entry);
   }
 
-  async #beat(): Promise<void> {
-    const { store, entry, onTimers, onTime, log } = this.#parts;
+  async #beat(entry: ServerEntry): Promise<void> {
+    const { store, onTime, log } = this.#parts;
     const sentAt = performance.now();
     // Machines do not come to a server that waits or was removed: it knows nothing of them.
     const { now, holdsTimers } = await store.beat(entry.id, this.#isTrusted);
@@ -180,7 +185,7 @@ export class ServerGroup {
     if (!this.#servers.some(({ id }) => id === entry.id)) await store.enter(entry);
     if (holdsTimers && !held) log.info('this server runs the timers of the network', {});
     if (holdsTimers) {
-      onTimers();
+      this.#timed.tell();
       await this.#loseDead();
     }
     await this.#look();
@@ -189,11 +194,11 @@ export class ServerGroup {
 
   /** The machines of servers that have ended or died are lost. After a gap in which the database was away, the others beat first. */
   async #loseDead(): Promise<void> {
-    const { directory, entry } = this.#parts;
+    const { directory, server } = this.#parts;
     const isSteady = this.#beatAt - this.#steadySince >= LEASE_MS;
     const silent = new Map(this.#servers.map(({ id, silentMs }) => [id, silentMs ?? Infinity]));
     for (const id of directory.servers()) {
-      if (id === entry.id) continue;
+      if (id === server) continue;
       // One without an entry was taken off the list, or enters again with its next beat.
       const silentMs = silent.get(id) ?? LEASE_MS + 1;
       if (silentMs === Infinity || (isSteady && silentMs > LEASE_MS)) await directory.lose(id);
@@ -210,9 +215,9 @@ export class ServerGroup {
   }
 
   async #takeNews(): Promise<void> {
-    const { store, entry, directory, onMailbox } = this.#parts;
+    const { store, server, directory, onMailbox } = this.#parts;
     await directory.follow();
-    for (const { peers, message } of await store.mailbox(entry.id)) onMailbox(peers, message);
+    for (const { peers, message } of await store.mailbox(server)) onMailbox(peers, message);
   }
 
   async #readList(): Promise<void> {
@@ -226,7 +231,8 @@ export class ServerGroup {
     }
     if (list === undefined || list.serial === serial) return;
     this.#list = list;
-    await onList(list);
+    await onList();
+    this.#listed.tell(list);
   }
 
   /** Reads the list of servers that a command has signed. @throws FilerError of the store */
@@ -249,11 +255,13 @@ export class ServerGroup {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#parts.wakefulness.end();
     clearInterval(this.#timer);
     clearTimeout(this.#telling);
     await this.#listener?.[Symbol.asyncDispose]();
     await this.#steps.take(() => Promise.resolve());
-    await this.#parts.store.leave(this.#parts.entry.id).catch((error: unknown) => {
+    if (this.#entry === undefined) return;
+    await this.#parts.store.leave(this.#entry.id).catch((error: unknown) => {
       if (!(error instanceof FilerError)) throw error; // the lease ends by itself
     });
   }
