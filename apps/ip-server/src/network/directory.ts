@@ -23,8 +23,7 @@ import type {
   RegistryChanges,
   Run,
 } from '../store/registry.ts';
-import { DirectoryPages } from './directory-pages.ts';
-import { MemberTable } from './member-table.ts';
+import { KnownMembers } from './known-members.ts';
 import type { Wakefulness } from './wakefulness.ts';
 
 /** No other server is so many positions ahead of this one. */
@@ -46,11 +45,8 @@ export interface DirectoryOptions {
 export class Directory {
   readonly epoch: string;
   readonly #registry: Registry;
-  readonly #events: ServerEvents;
   readonly #changes = new Semaphore(1);
-  readonly #members = new MemberTable();
-  readonly #pages = new DirectoryPages(this.#members);
-  readonly #dirty = new Set<string>();
+  readonly #members: KnownMembers;
   readonly #server: string | undefined;
   readonly #wakefulness: Pick<Wakefulness, 'stoodStill'>;
   readonly #followed = new Listeners<[changes: RegistryChanges, lost?: readonly string[]]>();
@@ -64,7 +60,6 @@ export class Directory {
   readonly onSeen = this.#seen.add;
   #following: Promise<void> | undefined;
   #flushing: Promise<FilerError | undefined> | undefined;
-  #seq: number;
   /** Up to where it was loaded. */
   readonly #loadedSeq: number;
   #runs: readonly Run[] | undefined;
@@ -91,28 +86,18 @@ export class Directory {
     this.#registry = registry;
     this.#server = server;
     this.#wakefulness = wakefulness;
-    this.#events = events;
     this.epoch = registry.epoch;
-    this.#seq = seq;
     this.#loadedSeq = loadedSeq;
-    for (const stored of members) {
-      const lastSeen = Math.max(stored.lastSeen, stored.heartbeat?.at ?? 0);
-      const { id } = stored.membership;
-      const isOther = server !== undefined && stored.server !== undefined && stored.server !== server;
-      const isLost = stored.presence === 'online' && !isOther;
-      this.#members.keep(isLost ? { ...stored, presence: 'lost', lastSeen } : { ...stored, lastSeen });
-      if (isLost) this.#dirty.add(id);
-    }
-    this.#pages.load();
+    this.#members = new KnownMembers(members, seq, events, server);
   }
 
   /** Positions are given out from now on. A stopped server's first change does this, too. */
   async beginRun(): Promise<void> {
-    this.#runs = await this.#registry.beginRun(this.#seq);
+    this.#runs = await this.#registry.beginRun(this.seq);
     // Others may have changed something since it was loaded.
     if (this.#registry.isShared !== true) return;
     await this.#catchUp(this.#loadedSeq);
-    this.#pages.load();
+    this.#members.reload();
   }
 
   /** Takes in what other servers have changed. Nothing for a registry that no other one has. @throws FilerError of the store */
@@ -126,12 +111,12 @@ export class Directory {
   }
 
   /** Within a change. @param since @default what is known */
-  async #catchUp(since = this.#seq): Promise<void> {
+  async #catchUp(since = this.seq): Promise<void> {
     const newest = await this.#registry.seq();
     if (newest === since) return;
     if (newest < since) {
       // What was told is told by other positions from now on, which are above all that any server has told.
-      await this.#registry.beginRun(this.#seq + RUN_GAP);
+      await this.#registry.beginRun(this.seq + RUN_GAP);
       await this.#takeAll();
       return;
     }
@@ -141,48 +126,17 @@ export class Directory {
       await this.#takeAll();
       return;
     }
-    for (const stored of changes.members) {
-      const { id } = stored.membership;
-      const known = this.#members.get(id);
-      // What was seen here and is not stored yet is newer.
-      const isHeldElsewhere = stored.presence === 'online' && stored.server !== this.#server;
-      const isOwn =
-        known !== undefined &&
-        this.#dirty.has(id) &&
-        stored.status === 'member' &&
-        ((known.presence === 'online' && !stoodStill) || !isHeldElsewhere);
-      if (!isOwn) this.#dirty.delete(id);
-      const { presence, server, lastSeen, software } = isOwn ? known : stored;
-      this.#members.keep({ ...stored, presence, server, lastSeen, software });
-    }
-    this.#pages.changed(changes.members, since);
-    this.#seq = Math.max(this.#seq, changes.seq);
-    for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
+    this.#members.merge(changes, since, stoodStill);
     this.#followed.tell(changes);
   }
 
   /** The database has lost what was told already: it was restored, or a standby that was behind took over. */
   async #takeAll(): Promise<void> {
     const changes = await this.#registry.changes(-1);
-    const known = new Map(this.all().map((member) => [member.membership.id, member]));
-    this.#members.clear();
-    this.#dirty.clear();
-    for (const stored of changes.members) {
-      const { id } = stored.membership;
-      const here = known.get(id);
-      known.delete(id);
-      const isHere =
-        here?.presence === 'online' && here.server === this.#server && stored.status === 'member';
-      const { server, lastSeen, software } = here ?? stored;
-      this.#members.keep(isHere ? { ...stored, presence: 'online', server, lastSeen, software } : stored);
-      if (isHere) this.#dirty.add(id);
-    }
-    this.#pages.load();
+    const lost = this.#members.replace(changes);
     this.#runs = changes.runs;
-    this.#seq = changes.seq;
-    for (const { membership } of changes.members) this.#events.publish('peer', { id: membership.id });
-    this.#followed.tell(changes, [...known.keys()]);
-    if (this.#dirty.size > 0) this.#seen.tell();
+    this.#followed.tell(changes, lost);
+    if (this.#members.hasUnsaved) this.#seen.tell();
   }
 
   /** A change of this server is stored. Others may have been stored before it: their positions are published first. */
@@ -201,7 +155,7 @@ export class Directory {
 
   /** The newest position that pages reach. */
   get seq(): number {
-    return this.#seq;
+    return this.#members.seq;
   }
 
   /** Everyone who ever joined, in order of joining. */
@@ -233,7 +187,7 @@ export class Directory {
       if (typeof admitted === 'string') return admitted;
       const { member, seq } = admitted;
       // One that repeats its enrolment is there already.
-      if (seq > this.#seq) await this.#settle(() => this.#publish(member, seq));
+      if (seq > this.seq) await this.#settle(() => this.#members.publish(member, seq));
       return this.get(member.membership.id) ?? member;
     });
   }
@@ -246,7 +200,7 @@ export class Directory {
       const { memberSeq, recordSeq, presenceSeq } = amended.member;
       const member = this.#members.require(membership.id);
       await this.#settle(() =>
-        this.#publish({ ...member, membership, memberSeq, recordSeq, presenceSeq }, amended.seq),
+        this.#members.publish({ ...member, membership, memberSeq, recordSeq, presenceSeq }, amended.seq),
       );
       return undefined;
     });
@@ -261,7 +215,7 @@ export class Directory {
       const member = this.#members.require(record.id);
       if (saved === undefined) return member.record ?? record;
       const { recordSeq } = saved.member;
-      await this.#settle(() => this.#publish({ ...member, record, recordSeq }, saved.seq));
+      await this.#settle(() => this.#members.publish({ ...member, record, recordSeq }, saved.seq));
       return record;
     });
   }
@@ -278,36 +232,26 @@ export class Directory {
   #end(id: string, status: 'left' | 'removed', save: () => Promise<Ended>): Promise<void> {
     return this.#change(async () => {
       const { member: ended, seq } = await save();
-      this.#dirty.delete(id);
+      this.#members.drop(id);
       await this.#settle(() => {
         if (ended === undefined) {
-          this.#seq = seq;
-          this.#pages.changed([], seq);
+          this.#members.pass(seq);
           return;
         }
         const member = this.#members.get(id) ?? ended;
-        this.#publish({ ...member, status, presence: 'gone', presenceSeq: ended.presenceSeq }, seq);
+        this.#members.publish({ ...member, status, presence: 'gone', presenceSeq: ended.presenceSeq }, seq);
       });
     });
   }
 
   /** Notes what was seen of a member. A change of state is published and stored by the next `flush`. */
   see(id: string, presence: PresenceState, lastSeen: number, software?: string): void {
-    const member = this.#members.get(id);
-    if (member === undefined || member.status !== 'member') return;
-    // The others learn which server holds it.
-    const isTaken = presence === 'online' && member.server !== this.#server;
-    const server = isTaken ? this.#server : member.server;
-    this.#members.keep({ ...member, presence, server, lastSeen, software: software ?? member.software });
-    if (member.presence === presence && !isTaken) return;
-    this.#dirty.add(id);
-    this.#events.publish('peer', { id });
-    this.#seen.tell();
+    if (this.#members.see(id, presence, lastSeen, software)) this.#seen.tell();
   }
 
   /** Whether what was seen of a member is not stored yet. */
   isUnsaved(id: string): boolean {
-    return this.#dirty.has(id);
+    return this.#members.isUnsaved(id);
   }
 
   /**
@@ -321,20 +265,19 @@ export class Directory {
       this.#flushing = undefined;
       let members: readonly Member[] = [];
       try {
-        if (this.#dirty.size > 0 && this.#wakefulness.stoodStill) await this.#catchUp();
-        members = [...this.#dirty].map((id) => this.#members.require(id));
+        if (this.#members.hasUnsaved && this.#wakefulness.stoodStill) await this.#catchUp();
         // What is seen meanwhile is published by the next one.
-        this.#dirty.clear();
+        members = this.#members.takeUnsaved();
         const { seqs, problem } = await this.#registry.savePresence(members.map(presenceOf), this.#server);
         await this.#settle(() =>
           members.forEach(({ membership: { id } }, index) => {
-            const seq = seqs[index] ?? this.#seq;
-            this.#publish({ ...this.#members.require(id), presenceSeq: seq }, seq);
+            const seq = seqs[index] ?? this.seq;
+            this.#members.publish({ ...this.#members.require(id), presenceSeq: seq }, seq);
           }),
         );
         return problem;
       } catch (error) {
-        for (const { membership } of members) this.#dirty.add(membership.id);
+        this.#members.keepUnsaved(members);
         if (error instanceof FilerError) return error;
         throw error;
       }
@@ -369,18 +312,11 @@ export class Directory {
     now: number,
   ): { readonly message: Message; readonly seq: number; readonly more: boolean } {
     const isOurs =
-      this.#runs === undefined ? position <= this.#seq : isGivenOut(this.#runs, position, this.#seq);
+      this.#runs === undefined ? position <= this.seq : isGivenOut(this.#runs, position, this.seq);
     const from = isOurs ? position : 0;
-    const { seq, more, entries } = this.#pages.after(from, this.#seq);
+    const { seq, more, entries } = this.#members.after(from);
     const message = formatDirectory({ epoch: this.epoch, from, seq, time: now, more }, entries);
     return { message, seq, more };
-  }
-
-  #publish(member: Member, seq: number): void {
-    this.#members.keep(member);
-    this.#pages.add(member.handle, seq);
-    this.#seq = seq;
-    this.#events.publish('peer', { id: member.membership.id });
   }
 }
 
