@@ -15,6 +15,7 @@ const run = promisify(execFile);
 const DEBIAN = '/usr/lib/postgresql';
 const USER = 'filer';
 const LOOK_MS = 20;
+const UNSYNCED = ['fsync=off', 'full_page_writes=off'];
 
 /** The folder with `initdb` and `postgres`; undefined where PostgreSQL is not installed. */
 export function postgresPrograms(): string | undefined {
@@ -37,9 +38,44 @@ export class PostgresCluster implements AsyncDisposable {
     this.#settings = settings;
   }
 
-  /** @param settings as `postgres -c` takes them. @default nothing is synced to the disk */
+  /**
+   * @param settings as `postgres -c` takes them. @default nothing is synced to the disk
+   * @param more options of `initdb`
+   */
   static async start(
-    settings: readonly string[] = ['fsync=off', 'full_page_writes=off'],
+    settings: readonly string[] = UNSYNCED,
+    more: readonly string[] = [],
+  ): Promise<PostgresCluster> {
+    const options = ['--no-sync', '--auth=trust', `--username=${USER}`, '--encoding=UTF8', '--locale=C'];
+    return await PostgresCluster.#make(settings, 'initdb', ['--pgdata', ...options, ...more]);
+  }
+
+  /** One more that follows this one, and holds each commit of it before it is answered. */
+  async standby(): Promise<PostgresCluster> {
+    const from = ['--host', this.folder, '--username', USER, '--write-recovery-conf', '--no-sync'];
+    const standby = await PostgresCluster.#make(this.#settings, 'pg_basebackup', [
+      '--pgdata',
+      ...from,
+      '--checkpoint=fast',
+    ]);
+    await this.sql('postgres', `ALTER SYSTEM SET synchronous_standby_names = '*'`);
+    await this.sql('postgres', 'SELECT pg_reload_conf()');
+    const isSync = async (): Promise<boolean> =>
+      (await this.sql('postgres', `SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'`)).length > 0;
+    while (!(await isSync())) await wait(LOOK_MS);
+    return standby;
+  }
+
+  /** It takes writes from now on, and waits for no standby. */
+  async promote(): Promise<void> {
+    await this.sql('postgres', 'SELECT pg_promote()');
+  }
+
+  /** @param args the folder of the data comes after the first one */
+  static async #make(
+    settings: readonly string[],
+    program: string,
+    [first = '', ...rest]: readonly string[],
   ): Promise<PostgresCluster> {
     const bin = postgresPrograms();
     if (bin === undefined) throw new Error('PostgreSQL is not installed (Debian package postgresql)');
@@ -49,8 +85,7 @@ export class PostgresCluster implements AsyncDisposable {
     if (isRoot) await run('chown', ['postgres:', folder]);
     const cluster = new PostgresCluster(folder, bin, settings);
     try {
-      const options = ['--no-sync', '--auth=trust', `--username=${USER}`, '--encoding=UTF8', '--locale=C'];
-      await cluster.#runAs(join(bin, 'initdb'), '--pgdata', cluster.#data, ...options);
+      await cluster.#runAs(join(bin, program), first, cluster.#data, ...rest);
       await cluster.resume();
       return cluster;
     } catch (error) {
