@@ -15,4 +15,5 @@ test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
     await work;
     process.stdout.write(`${ROUNDS} power cuts: ${cuts.figures}, none is lost\n`);
   },
+  3_600_000, // each cut begins a server, and reads all that was acknowledged
 );

@@ -75,3 +75,30 @@ test('after a slow write others are gathered for longer, and never for more than
     takesMs = thenTakesMs;
   }
 });
+
+test('what is for the disk waits for it, and what is not resolves once it is written', async () => {
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const toDisk = (): Promise<void> => {
+    const sync = Promise.withResolvers<void>();
+    syncs.push(sync);
+    return sync.promise;
+  };
+  const written: string[] = [];
+  const group = new GroupCommit<string>((items) => written.push(...items), { toDisk });
+  let onDisk = false;
+  const durable = group.add('durable').then(() => (onDisk = true));
+  await group.addSoon('soon');
+  expect([written, onDisk, syncs.length]).toEqual([['durable', 'soon'], false, 1]);
+  syncs[0]?.resolve();
+  await durable;
+
+  const soon = group.addSoon('soon, too');
+  group.flush();
+  await soon;
+  expect(syncs.length).toBe(1);
+
+  const lost = group.add('lost');
+  group.flush();
+  syncs[1]?.reject(new Error('the disk failed'));
+  await expect(lost).rejects.toThrow('the disk failed');
+});

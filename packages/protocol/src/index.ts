@@ -18,6 +18,7 @@ export { Hub, multicast, type HubCallbacks, type HubEvent, type SendOptions } fr
 export { Server, type ServerOptions } from './server.ts';
 export { OK, routed, Router, type InSession } from './router.ts';
 export { KeyedSemaphore, Semaphore, type Turn } from './semaphore.ts';
+export { SharedRuns } from './shared-runs.ts';
 export { Session, unsupported, type Handler, type Reply, type RequestOptions } from './session.ts';
 export {
   readHello,

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import { join } from 'node:path';
 import type { Membership } from '@filer/protocol';
 import type { ReceivedFile } from '@filer/transfer';
@@ -20,17 +20,19 @@ export async function recordRemoved(
   );
 }
 
-/** Notes a file that is in place, before its receipt is given. @throws FilerError `no-space`, of the store */
+/** Notes a file that is in place, before its receipt is given. @param sync whether on the disk, too @throws FilerError `no-space`, of the store */
 export async function recordInInbox(
   { inbox, room, clock, events }: Member,
   { file: path, name, size, digest, note, job, present }: ReceivedFile,
   from: Membership,
+  sync: boolean,
 ): Promise<void> {
   const wasThere = present === true;
   if (wasThere && inbox.has(from.id, path, digest)) return;
   room.require(ROW_BYTES);
-  const item = { id: randomUUID(), path, name, size, digest, note };
+  // Ids in the order of time go to the end of their index: one at random brings a page of its own to the disk.
+  const item = { id: randomUUIDv7(), path, name, size, digest, note };
   const sender = { from: from.id, fromName: from.name };
-  await inbox.add({ ...item, ...sender, job, receivedAt: clock.stamp(), state: 'received', wasThere });
+  await inbox.add({ ...item, ...sender, job, receivedAt: clock.stamp(), state: 'received', wasThere }, sync);
   events.publish('received', { ...item, from: from.name, fromId: from.id });
 }

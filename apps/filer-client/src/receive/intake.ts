@@ -225,7 +225,7 @@ export class TransferIntake {
         },
         sync: settings.sync,
         known: member.digests,
-        deliveries: member.deliveries.of(from.id, inbox),
+        deliveries: member.deliveries.of(from.id, inbox, settings.sync),
         copiesMoved: true,
         removed: async (paths) => {
           await recordRemoved(member, inbox, paths, from);
@@ -236,7 +236,7 @@ export class TransferIntake {
         passing,
         on,
         // What is staged is in no inbox until it is released.
-        record: (file) => (isStaged ? undefined : recordInInbox(member, file, from)),
+        record: (file) => (isStaged ? undefined : recordInInbox(member, file, from, settings.sync)),
       });
       const { job, error, files } = outcome;
       if (asked !== undefined) this.offers.left(from.id, asked, isWithdrawn(error));

@@ -27,16 +27,24 @@ export class DeliveryStore {
     this.#statements = database.prepareAll(STATEMENTS);
   }
 
-  /** What one sender delivered below a folder. @param folder absolute */
-  of(sender: string, folder: string): Deliveries {
+  /**
+   * What one sender delivered below a folder.
+   *
+   * @param folder absolute
+   * @param sync false: what is noted waits for no disk, as the files themselves do not
+   */
+  of(sender: string, folder: string, sync = true): Deliveries {
+    const add = (write: () => void): Promise<void> =>
+      sync ? this.#writes.add(write) : this.#writes.addSoon(write);
     return {
       find: (path) => this.#found(sender, join(folder, path)),
       note: (path, delivered) =>
-        this.#writes.add(() => {
+        add(() => {
           const { mtimeNs, job } = delivered;
           const content = keptContent(delivered);
-          this.#statements.forgetOthers.run(join(folder, path), sender);
-          this.#statements.put.run(join(folder, path), sender, content, mtimeNs?.toString() ?? null, job);
+          const at = join(folder, path);
+          if (this.#statements.there.get(at) !== undefined) this.#statements.forget.run(at);
+          this.#statements.add.run(at, sender, content, mtimeNs?.toString() ?? null, job);
           this.#room.added();
         }),
       shared: (path) => this.#shared(sender, join(folder, path)),
@@ -75,7 +83,10 @@ export class DeliveryStore {
 }
 
 const STATEMENTS = {
-  put: 'INSERT OR REPLACE INTO deliveries (path, sender, content, mtime_ns, job) VALUES (?, ?, ?, ?, ?)',
+  // `INSERT OR REPLACE` would first copy each page that it changes aside.
+  add: 'INSERT INTO deliveries (path, sender, content, mtime_ns, job) VALUES (?, ?, ?, ?, ?)',
+  there: 'SELECT 1 FROM deliveries WHERE path = ? LIMIT 1',
+  forget: 'DELETE FROM deliveries WHERE path = ?',
   page: `
     SELECT path, content, mtime_ns, job FROM deliveries
     WHERE path > ? AND path < ? AND sender = ? ORDER BY path DESC LIMIT ?`,

@@ -47,9 +47,10 @@ export class InboxStore {
     return this.#committed;
   }
 
-  /** Resolves when it is on the disk. */
-  add(item: InboxItem): Promise<void> {
-    return this.#writes.add(() => this.#write(item));
+  /** Resolves when it is on the disk. @param sync false: sooner, and a power cut may lose it */
+  add(item: InboxItem, sync = true): Promise<void> {
+    const write = (): void => this.#write(item);
+    return sync ? this.#writes.add(write) : this.#writes.addSoon(write);
   }
 
   /** Files were removed for their sender. Resolves when that is on the disk. @param paths absolute */

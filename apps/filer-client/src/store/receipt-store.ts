@@ -32,8 +32,9 @@ const PAGE = 16;
 /** The receipts that came: who holds what can be shown later. */
 export class ReceiptStore {
   readonly #database: Database;
-  readonly #added = new GroupCommit<NewReceipts>((batches) =>
-    this.#database.transaction(() => batches.forEach((each) => this.#write(each))),
+  readonly #added = new GroupCommit<NewReceipts>(
+    (batches) => this.#database.transactionSoon(() => batches.forEach((each) => this.#write(each))),
+    { toDisk: () => this.#database.toDisk() },
   );
 
   readonly #room: MachineRoom;

@@ -1,10 +1,14 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
+import { FilerError, SharedRuns, systemCode } from '@filer/protocol';
 import { databaseError } from './failures.ts';
 import { migrate, requireOurs, type Schema } from './schema.ts';
 
 /** Another process (a command, a backup) may hold the database for this long before a statement fails. */
 const BUSY_TIMEOUT_MS = 5_000;
+
+const syncDescriptor = promisify(fdatasync);
 
 /** The journal may grow beyond while something reads for long; afterwards it is cut to this. */
 const MAX_IDLE_JOURNAL_BYTES = 16 * 1024 * 1024;
@@ -26,6 +30,8 @@ export interface DatabaseOptions {
    * @default FULL: what was committed survives a power cut
    */
   readonly synchronous?: 'FULL' | 'NORMAL';
+  /** Brings what a descriptor is open on to the disk. @default fdatasync */
+  readonly syncData?: (descriptor: number) => Promise<void>;
 }
 
 export type SqlValue = null | number | bigint | string | Uint8Array;
@@ -55,6 +61,13 @@ export class Database implements Disposable {
   readonly #schema: Schema;
   readonly #sqlite: DatabaseSync;
   readonly #synchronous: 'FULL' | 'NORMAL';
+  /** Without a journal of its own beside it every commit waits for the disk. */
+  readonly #hasJournal: boolean;
+  readonly #syncs = new SharedRuns(() => this.#syncJournal());
+  readonly #syncData: (descriptor: number) => Promise<void>;
+  #journal: number | undefined;
+  /** A sync failed: what the journal holds may not be on the disk, whatever a later one says. */
+  #isDoubtful = false;
 
   /**
    * Opens the file, makes it when it is missing, and brings it to the newest version of its schema. A file that is refused is
@@ -63,10 +76,12 @@ export class Database implements Disposable {
    * @throws FilerError `store-damaged`, `no-space`, `home-not-writable`, `timed-out` when it stays locked
    */
   constructor(file: string, schema: Schema, options: DatabaseOptions = {}) {
-    const { setUp = '', setUpFile = '', busyTimeoutMs = BUSY_TIMEOUT_MS, synchronous = 'FULL' } = options;
+    const { setUp = '', setUpFile = '', busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
+    const { synchronous = 'FULL', syncData = syncDescriptor } = options;
     this.file = file;
     this.#schema = schema;
     this.#synchronous = synchronous;
+    this.#syncData = syncData;
     this.#sqlite = this.#guard(() => {
       // SQLite gives the files beside it the mode of the database itself.
       closeSync(openSync(file, 'a', 0o600));
@@ -79,6 +94,7 @@ export class Database implements Disposable {
         PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; ${setUp}`);
       migrate(this, schema);
       this.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+      this.#hasJournal = this.prepare('PRAGMA journal_mode').get()?.['journal_mode'] === 'wal';
     } catch (error) {
       this.close();
       throw error;
@@ -156,11 +172,12 @@ export class Database implements Disposable {
   }
 
   /**
-   * The same, but it waits for no disk: a power cut before the next `transaction` loses it, and it alone. For what is found out
-   * again otherwise.
+   * The same, but it waits for no disk: a power cut before the next `transaction` or the end of a `toDisk` loses it, and it
+   * alone.
    */
   transactionSoon<T>(work: () => T): T {
     if (this.isTransaction) return work();
+    if (!this.#hasJournal) return this.transaction(work);
     this.exec('PRAGMA synchronous = NORMAL');
     try {
       return this.transaction(work);
@@ -169,9 +186,48 @@ export class Database implements Disposable {
     }
   }
 
-  /** May be called twice. */
+  /**
+   * Brings what was committed before this call to the disk, while this thread does something else.
+   *
+   * @throws FilerError why it may not be there
+   */
+  toDisk(): Promise<void> {
+    return this.#hasJournal ? this.#syncs.run() : Promise.resolve();
+  }
+
+  /** The disk gets all of the journal, as SQLite itself would bring it there, by a handle of our own. */
+  async #syncJournal(): Promise<void> {
+    const { isOpen } = this.#sqlite;
+    try {
+      if (this.#isDoubtful && isOpen) this.#leaveJournal();
+      this.#journal ??= openSync(`${this.file}-wal`, 'r');
+      await this.#syncData(this.#journal);
+    } catch (error) {
+      // The last one that closes the database leaves no journal: all of it is on the disk.
+      if (!isOpen && systemCode(error) === 'ENOENT') return;
+      this.#isDoubtful = true;
+      throw databaseError(this.file, error, this.#schema.remedy);
+    } finally {
+      if (!this.#sqlite.isOpen) this.#closeJournal();
+    }
+  }
+
+  /** What the journal holds goes to its place in the database, and that to the disk. */
+  #leaveJournal(): void {
+    if (this.prepare('PRAGMA wal_checkpoint(RESTART)').get()?.['busy'] !== 0)
+      throw new FilerError('timed-out', `another program keeps ${this.file} locked: end it and try again`);
+    this.#isDoubtful = false;
+  }
+
+  #closeJournal(): void {
+    if (this.#journal !== undefined) closeSync(this.#journal);
+    this.#journal = undefined;
+  }
+
+  /** May be called twice. What is on its way to the disk gets there. */
   close(): void {
     if (this.#sqlite.isOpen) this.#sqlite.close();
+    if (!this.#syncs.isRunning) this.#closeJournal();
   }
 
   [Symbol.dispose](): void {

@@ -3,44 +3,63 @@ import type { Database } from './database.ts';
 /** The first of a busy time is written at once; those that come after it so shortly are written together, in ms. */
 const GATHER_MS = 50;
 
-/** On a slow disk they are gathered for so many times as long as the last write took: it holds up all else meanwhile. */
+/** They are gathered for so many times as long as the last write took: it holds up all else meanwhile. */
 const GATHER_WRITES = 4;
 const MAX_GATHER_MS = 200;
 
 /** So many do not wait for others. */
 const MAX_GATHERED = 512;
 
-/** The same for single rows: each commit waits for the disk, and a transaction of so many holds up all else for some 20 ms. */
+/** The same for single rows: a transaction of so many holds up all else for some 20 ms. */
 const MAX_ROWS = 2_048;
 
 interface Waiting<T> {
   readonly item: T;
+  readonly forDisk: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Many small writes in few transactions: each waits for the disk, whatever it writes. */
+export interface GroupCommitOptions {
+  /** So many are written at once. @default 512 */
+  readonly most?: number;
+  /** Brings what was written to the disk. @default writing it does */
+  readonly toDisk?: () => Promise<void>;
+}
+
+/** Many small writes in few transactions. */
 export class GroupCommit<T> {
   readonly #write: (items: readonly T[]) => void;
   readonly #most: number;
+  readonly #toDisk: GroupCommitOptions['toDisk'];
   #waiting: Waiting<T>[] = [];
   #cancel: (() => void) | undefined;
   #writtenAt = -Infinity;
   #gatherMs = GATHER_MS;
 
-  /**
-   * @param write writes all of them to the disk, or throws and writes none
-   * @param most of them are written at once
-   */
-  constructor(write: (items: readonly T[]) => void, most = MAX_GATHERED) {
+  /** @param write writes all of them, or throws and writes none */
+  constructor(
+    write: (items: readonly T[]) => void,
+    { most = MAX_GATHERED, toDisk }: GroupCommitOptions = {},
+  ) {
     this.#write = write;
     this.#most = most;
+    this.#toDisk = toDisk;
   }
 
-  /** Resolves when the item is on the disk. @throws what `write` throws */
+  /** Resolves when the item is on the disk. @throws what `write` and `toDisk` throw */
   add(item: T): Promise<void> {
+    return this.#add(item, this.#toDisk !== undefined);
+  }
+
+  /** Resolves when the item is written: a power cut may lose it. @throws what `write` throws */
+  addSoon(item: T): Promise<void> {
+    return this.#add(item, false);
+  }
+
+  #add(item: T, forDisk: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      this.#waiting.push({ item, forDisk, resolve, reject });
       if (this.#cancel === undefined) this.#schedule();
       if (this.#waiting.length >= this.#most) this.flush();
     });
@@ -72,7 +91,13 @@ export class GroupCommit<T> {
     this.#writtenAt = performance.now();
     const slowMs = GATHER_WRITES * (this.#writtenAt - beganAt);
     this.#gatherMs = Math.min(MAX_GATHER_MS, Math.max(GATHER_MS, slowMs));
-    for (const { resolve } of waiting) resolve();
+    const forDisk = waiting.filter((each) => each.forDisk);
+    if (forDisk.length > 0)
+      void this.#toDisk?.().then(
+        () => forDisk.forEach(({ resolve }) => resolve()),
+        (error: unknown) => forDisk.forEach(({ reject }) => reject(error)),
+      );
+    for (const each of waiting) if (!each.forDisk) each.resolve();
   }
 }
 
@@ -80,8 +105,8 @@ export class GroupCommit<T> {
 export type Writes = GroupCommit<() => void>;
 
 export function writesTo(database: Database): Writes {
-  return new GroupCommit(
-    (writes) => database.transaction(() => writes.forEach((write) => write())),
-    MAX_ROWS,
-  );
+  return new GroupCommit((writes) => database.transactionSoon(() => writes.forEach((write) => write())), {
+    most: MAX_ROWS,
+    toDisk: () => database.toDisk(),
+  });
 }

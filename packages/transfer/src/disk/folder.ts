@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { FilerError, makeFolders, systemCode } from '@filer/protocol';
+import { FilerError, makeFolders, SharedRuns, systemCode } from '@filer/protocol';
 import { requireNotOwn } from './own-files.ts';
 
 const syncDescriptor = promisify(fsync);
@@ -39,8 +39,11 @@ export class Folder implements Disposable {
   readonly made: boolean;
   readonly #descriptor: number;
   #closed = false;
-  #syncing: Promise<void> | undefined;
-  #syncNext: Promise<void> | undefined;
+  readonly #syncs = new SharedRuns(() =>
+    syncDescriptor(this.#descriptor).catch((error: unknown) => {
+      throw folderError(this.path, error);
+    }),
+  );
 
   private constructor(path: string, descriptor: number, made = false) {
     this.path = path;
@@ -150,21 +153,7 @@ export class Folder implements Disposable {
    * @throws FilerError `no-space`, `home-not-writable`
    */
   sync(): Promise<void> {
-    if (this.#syncing === undefined) {
-      this.#syncing = syncDescriptor(this.#descriptor)
-        .catch((error: unknown) => {
-          throw folderError(this.path, error);
-        })
-        .finally(() => (this.#syncing = undefined));
-      return this.#syncing;
-    }
-    this.#syncNext ??= this.#syncing
-      .catch(() => undefined) // told to the caller that began it
-      .then(() => {
-        this.#syncNext = undefined;
-        return this.sync();
-      });
-    return this.#syncNext;
+    return this.#syncs.run();
   }
 
   /** May be called twice. */
