@@ -2,6 +2,7 @@ import { type Turn, aborted, FilerError, messageOf, PASS_ON, type ReceiptBatch }
 import { iso, ProgressThrottle } from '@filer/program';
 import {
   sendFiles,
+  type FileResult,
   type Growing,
   type RelayRace,
   type SendEvent as EngineEvent,
@@ -221,43 +222,55 @@ export class Delivery {
   }
 
   #take(event: EngineEvent): void {
-    const { emit, job, peer, signal, turns } = this.#options;
-    const common = { job, recipient: peer.name };
-    if (event.type === 'file' && event.result.status !== 'failed') this.#time.progressed();
-    if (event.type === 'progress') {
-      // What comes of others is progress, too.
-      this.#time.moved(event.bytesSent + (this.#options.race?.bytesOf(peer.id) ?? 0));
-      const { bytesDone, filesDone, filesTotal, complete } = event;
-      this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
-      const { bytesSent, bytesTotal } = this.#tally.ownCounts;
-      const progress: Progress = {
-        type: 'progress',
-        ...common,
-        path: event.file,
-        fileBytesSent: event.fileBytes,
-        fileBytesTotal: event.fileSize,
-        bytesSent,
-        bytesDone,
-        bytesTotal,
-        filesDone,
-        filesTotal,
-        complete,
-      };
-      this.#progress.note(progress, performance.now());
-      this.#throttle.take(progress, complete && filesDone === filesTotal);
-    }
-    if (event.type === 'waiting') for (const turn of turns) turn.leave();
-    if (event.type === 'waiting' && !this.#toldWaiting) {
-      this.#toldWaiting = true;
-      emit({ type: 'waiting', ...common, recipientId: peer.id });
-    }
     this.#mirrored.take(event);
-    if (event.type === 'left-out') this.#leftOut(event.file, event.why);
-    if (event.type === 'folder') this.#notePlace(event.name, event.path);
-    if (event.type !== 'file') return;
-    this.#notePlace(event.result.name, event.result.path ?? '');
-    const { status, size, kept = false, code, message, digest, failedBy } = event.result;
-    const path = event.file;
+    if (event.type === 'progress') this.#tellProgress(event);
+    else if (event.type === 'waiting') this.#waits();
+    else if (event.type === 'left-out') this.#leftOut(event.file, event.why);
+    else if (event.type === 'folder') this.#notePlace(event.name, event.path);
+    else if (event.type === 'file') {
+      this.#notePlace(event.result.name, event.result.path ?? '');
+      this.#takeResult(event.file, event.result);
+    }
+  }
+
+  #tellProgress(event: EngineEvent & { readonly type: 'progress' }): void {
+    const { job, peer } = this.#options;
+    // What comes of others is progress, too.
+    this.#time.moved(event.bytesSent + (this.#options.race?.bytesOf(peer.id) ?? 0));
+    const { bytesDone, filesDone, filesTotal, complete } = event;
+    this.#tally.onTheWay(event.bytesSent, event.bytesTotal);
+    const { bytesSent, bytesTotal } = this.#tally.ownCounts;
+    const progress: Progress = {
+      type: 'progress',
+      job,
+      recipient: peer.name,
+      path: event.file,
+      fileBytesSent: event.fileBytes,
+      fileBytesTotal: event.fileSize,
+      bytesSent,
+      bytesDone,
+      bytesTotal,
+      filesDone,
+      filesTotal,
+      complete,
+    };
+    this.#progress.note(progress, performance.now());
+    this.#throttle.take(progress, complete && filesDone === filesTotal);
+  }
+
+  /** The recipient asks a person: others have the turn meanwhile. */
+  #waits(): void {
+    const { emit, job, peer, turns } = this.#options;
+    for (const turn of turns) turn.leave();
+    if (this.#toldWaiting) return;
+    this.#toldWaiting = true;
+    emit({ type: 'waiting', job, recipient: peer.name, recipientId: peer.id });
+  }
+
+  #takeResult(path: string, result: FileResult): void {
+    const { emit, job, peer, signal } = this.#options;
+    const { status, size, kept = false, code, message, digest, failedBy } = result;
+    if (status !== 'failed') this.#time.progressed();
     // A file that only fell with its connection is tried again.
     if (failedBy === 'transfer' && isLost(code)) return;
     if (failedBy === 'here' && this.#listed?.isPassedOver(path, code) === true) return;
@@ -266,7 +279,17 @@ export class Delivery {
     const reason = status !== 'skipped' ? null : kept ? 'kept-theirs' : 'identical';
     const ok = status !== 'failed';
     const proof = digest !== undefined ? 'receipt' : ok && !kept ? 'word' : null;
-    const outcome = { type: 'file', ...common, path, ok, size, status, reason, proof } as const;
+    const outcome = {
+      type: 'file',
+      job,
+      recipient: peer.name,
+      path,
+      ok,
+      size,
+      status,
+      reason,
+      proof,
+    } as const;
     if (status === 'failed') {
       const failure = { path, code: code ?? 'internal', message: message ?? 'failed' };
       this.#tally.failed(failure, isNamed);
