@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fairLevel, MAX_SPOOLS_PER_MEMBER } from '@filer/protocol';
-import { bytesIn, integerIn, textIn, type Row } from '@filer/program';
+import { bytesIn, integerIn, optionalIntegerIn, textIn, type Row } from '@filer/program';
 import { NO_EFFECTS, type Effects } from '../effects.ts';
 import { differencesOf, roomOf, ROW_BYTES, verdictOf, type ReportDigest } from '../report-rules.ts';
 import type {
@@ -19,8 +19,6 @@ import { numbersOf } from './peer-numbers.ts';
 import { ReportSearch } from './report-search.ts';
 
 interface Spool {
-  /** Undefined until it is stored. */
-  readonly number: number | undefined;
   lastSeq: number;
   readonly prunedSeq: number;
   readonly prunedTime: number;
@@ -51,9 +49,7 @@ export class PostgresReportStore implements ReportStore {
         const judged = await judge(queries, batch);
         outcomes = judged.outcomes;
         if (outcomes.some((outcome) => outcome !== 'stored')) throw new Refused();
-        await insert(queries, first, judged);
-        const received = new Map(batch.map(({ peer, receivedAt }) => [peer, receivedAt]));
-        await queries.run(REPORTED, [...received.keys()], [...received.values()]);
+        await insert(queries, first, batch, judged);
         await keepEffects(queries, effects);
       });
     } catch (error) {
@@ -130,85 +126,103 @@ async function nextNumber(queries: Queries): Promise<number> {
 
 interface Judged {
   readonly outcomes: StoreOutcome[];
-  /** By peer and spool. */
-  readonly spools: ReadonlyMap<string, Spool>;
   readonly added: readonly Added[];
   readonly peers: ReadonlyMap<string, number>;
 }
 
 async function judge(queries: Queries, batch: readonly NewReport[]): Promise<Judged> {
-  const peers = await numbersOf(
-    queries,
-    batch.map(({ peer }) => peer),
-  );
-  const numbers = batch.map(({ peer }) => numberOf(peers, peer));
-  const ofBatch = batch.map(({ report }) => report.spool);
+  const { rows, peers } = await knownOf(queries, batch);
   const spools = new Map<string, Spool>();
-  for (const row of await queries.all(SPOOLS, numbers, ofBatch)) {
-    spools.set(`${integerIn(row, 'peer')} ${textIn(row, 'spool')}`, {
-      number: integerIn(row, 'number'),
+  const stored = new Map<string, ReportDigest>();
+  for (const [at, row] of rows.entries()) {
+    const each = batch[at];
+    if (each === undefined || row['last_seq'] === null) continue;
+    spools.set(spoolKey(each), {
       lastSeq: integerIn(row, 'last_seq'),
       prunedSeq: integerIn(row, 'pruned_seq'),
       prunedTime: integerIn(row, 'pruned_time'),
     });
+    if (row['digest'] !== null) stored.set(reportKey(each), digestOf(row));
   }
-  const counts = new Map(
-    (await queries.all(SPOOL_COUNTS, [...new Set(numbers)])).map((row) => [
-      integerIn(row, 'peer'),
-      integerIn(row, 'count'),
-    ]),
-  );
-  const stored = new Map<string, ReportDigest>();
-  const seqs = batch.map(({ report }) => report.seq);
-  for (const row of await queries.all(DIGESTS, numbers, ofBatch, seqs))
-    stored.set(`${integerIn(row, 'peer')} ${textIn(row, 'spool')} ${integerIn(row, 'seq')}`, digestOf(row));
+  const opening = batch.filter((each) => !spools.has(spoolKey(each))).map(({ peer }) => peer);
+  const counts = await spoolCounts(queries, new Set(opening));
   const added: Added[] = [];
   const outcomes = batch.map((each): StoreOutcome => {
-    const { spool: name, seq } = each.report;
-    const peer = numberOf(peers, each.peer);
-    const spoolKey = `${peer} ${name}`;
-    let spool = spools.get(spoolKey);
+    const { peer, report } = each;
+    let spool = spools.get(spoolKey(each));
     if (spool === undefined) {
       const count = counts.get(peer) ?? 0;
       if (count >= MAX_SPOOLS_PER_MEMBER) return 'too-many-spools';
       counts.set(peer, count + 1);
-      spool = { number: undefined, lastSeq: -1, prunedSeq: -1, prunedTime: -1 };
-      spools.set(spoolKey, spool);
+      spool = { lastSeq: -1, prunedSeq: -1, prunedTime: -1 };
+      spools.set(spoolKey(each), spool);
     }
     const stamp = stampOf(each);
-    const key = `${spoolKey} ${seq}`;
-    const verdict = verdictOf({ ...stamp, seq }, stored.get(key), spool);
+    const verdict = verdictOf({ ...stamp, seq: report.seq }, stored.get(reportKey(each)), spool);
     if (verdict !== 'new') return verdict === 'known' ? 'stored' : 'conflict';
-    spool.lastSeq = Math.max(spool.lastSeq, seq);
-    stored.set(key, stamp);
+    spool.lastSeq = Math.max(spool.lastSeq, report.seq);
+    stored.set(reportKey(each), stamp);
     added.push({ each, stamp });
     return 'stored';
   });
-  return { outcomes, spools, added, peers };
+  return { outcomes, added, peers };
 }
 
-async function insert(queries: Queries, first: number, { added, spools, peers }: Judged): Promise<void> {
-  if (added.length === 0) return;
-  const numbers = added.map(({ each }) => numberOf(peers, each.peer));
-  const last = new Map(
-    added.map(({ each }, index) => [`${numbers[index]} ${each.report.spool}`, index] as const),
+/** What is stored of each report of a batch, in its order; machines that have no number get one. */
+async function knownOf(
+  queries: Queries,
+  batch: readonly NewReport[],
+): Promise<Pick<Judged, 'peers'> & { readonly rows: readonly Row[] }> {
+  const rows = await queries.all(
+    KNOWN,
+    batch.map(({ peer }) => peer),
+    batch.map(({ report }) => report.spool),
+    batch.map(({ report }) => report.seq),
   );
-  const touched = [...last].map(([key, index]) => ({
-    peer: numbers[index] ?? 0,
-    spool: added[index]?.each.report.spool ?? '',
-    lastSeq: spools.get(key)?.lastSeq ?? 0,
-  }));
-  await queries.run(
-    ADVANCE,
-    touched.map(({ peer }) => peer),
-    touched.map(({ spool }) => spool),
-    touched.map(({ lastSeq }) => lastSeq),
-  );
+  const numbers = rows.map((row) => optionalIntegerIn(row, 'number'));
+  const peers = new Map<string, number>();
+  for (const [at, { peer }] of batch.entries()) {
+    const number = numbers[at];
+    if (number !== undefined) peers.set(peer, number);
+  }
+  const isKnown = ({ peer }: NewReport): boolean => peers.has(peer);
+  if (batch.every(isKnown)) return { rows, peers };
+  return {
+    rows,
+    peers: await numbersOf(
+      queries,
+      batch.map(({ peer }) => peer),
+    ),
+  };
+}
+
+async function spoolCounts(queries: Queries, peers: ReadonlySet<string>): Promise<Map<string, number>> {
+  if (peers.size === 0) return new Map();
+  const rows = await queries.all(SPOOL_COUNTS, [...peers]);
+  return new Map(rows.map((row) => [textIn(row, 'id'), integerIn(row, 'count')]));
+}
+
+const spoolKey = ({ peer, report }: NewReport): string => `${peer} ${report.spool}`;
+const reportKey = (each: NewReport): string => `${spoolKey(each)} ${each.report.seq}`;
+
+/** In one statement: each waits for its turn at the database, and all servers wait for this transaction. */
+async function insert(
+  queries: Queries,
+  first: number,
+  batch: readonly NewReport[],
+  { added, peers }: Judged,
+): Promise<void> {
   const reports = added.map(({ each }) => each.report);
+  // Those that were known already count as heard, too.
+  const heard = new Map(batch.map(({ peer, receivedAt }) => [peer, { at: receivedAt, bytes: 0 }]));
+  for (const { each } of added) {
+    const of = heard.get(each.peer);
+    if (of !== undefined) of.bytes += roomOf(each);
+  }
   await queries.run(
     INSERT,
     added.map((_, index) => first + index),
-    numbers,
+    added.map(({ each }) => numberOf(peers, each.peer)),
     reports.map(({ spool }) => spool),
     reports.map(({ seq }) => seq),
     reports.map(({ kind }) => kind),
@@ -218,12 +232,10 @@ async function insert(queries: Queries, first: number, { added, spools, peers }:
     reports.map(({ title }) => title),
     added.map(({ stamp }) => stamp.digest),
     added.map(({ each }) => each.content),
-  );
-  await queries.run(`UPDATE counters SET value = $1 WHERE name = 'report'`, first + added.length - 1);
-  await addBytes(
-    queries,
-    numbers,
-    added.map(({ each }) => roomOf(each)),
+    first + added.length - 1,
+    [...heard.keys()].map((peer) => numberOf(peers, peer)),
+    [...heard.values()].map(({ bytes }) => bytes),
+    [...heard.values()].map(({ at }) => at),
   );
 }
 
@@ -301,23 +313,18 @@ const ADD_BYTES = `
   WHERE peers.number = given.peer`;
 
 const RECEIVED = 'SELECT id, reported_at FROM peers WHERE reported_at IS NOT NULL';
-const REPORTED = `
-  UPDATE peers SET reported_at = given.at FROM unnest($1::text[], $2::bigint[]) AS given (id, at)
-  WHERE peers.id = given.id`;
-
-const SPOOLS = `
-  SELECT DISTINCT number, spools.peer, spools.spool, last_seq, pruned_seq, pruned_time FROM spools
-    JOIN unnest($1::bigint[], $2::text[]) AS given (peer, spool)
-    ON spools.peer = given.peer AND spools.spool = given.spool`;
-const SPOOL_COUNTS =
-  'SELECT peer, count(*) AS count FROM spools WHERE peer = ANY ($1::bigint[]) GROUP BY peer';
-// Each is looked for by its key, whatever the database thinks of the size of a table that grows.
-const DIGESTS = `
-  SELECT given.peer, given.spool, given.seq, digest, kind, time
-  FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS given (peer, spool, seq)
-    JOIN spools ON spools.peer = given.peer AND spools.spool = given.spool
-    CROSS JOIN LATERAL (SELECT digest, kind, time FROM reports
-      WHERE reports.peer = given.peer AND reports.spool = spools.number AND reports.seq = given.seq LIMIT 1) AS found`;
+// Each report is looked for by its key, whatever the database thinks of the size of a table that grows.
+const KNOWN = `
+  SELECT peers.number, last_seq, pruned_seq, pruned_time, digest, kind, time
+  FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS given (id, spool, seq, place)
+    LEFT JOIN peers ON peers.id = given.id
+    LEFT JOIN spools ON spools.peer = peers.number AND spools.spool = given.spool
+    LEFT JOIN LATERAL (SELECT digest, kind, time FROM reports
+      WHERE reports.peer = peers.number AND reports.spool = spools.number AND reports.seq = given.seq LIMIT 1)
+      AS found ON true
+  ORDER BY place`;
+const SPOOL_COUNTS = `
+  SELECT id, count(*) AS count FROM spools JOIN peers ON peers.number = spools.peer WHERE id = ANY ($1::text[]) GROUP BY id`;
 const DIGEST = `
   SELECT digest, kind, time FROM reports JOIN spools ON spools.number = reports.spool
     JOIN peers ON peers.number = spools.peer
@@ -325,16 +332,22 @@ const DIGEST = `
 const LAST_SEQ = `
   SELECT last_seq FROM spools JOIN peers ON peers.number = spools.peer WHERE peers.id = $1 AND spool = $2`;
 
-const ADVANCE = `
-  INSERT INTO spools (peer, spool, last_seq) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
-  ON CONFLICT (peer, spool) DO UPDATE SET last_seq = greatest(spools.last_seq, excluded.last_seq)`;
 const INSERT = `
-  INSERT INTO reports (number, peer, spool, seq, kind, time, received_at, schedule, title, digest, content)
-  SELECT given.number, given.peer, spools.number, seq, kind, time, received_at, schedule, title, digest, content
-  FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-      $9::text[], $10::bytea[], $11::bytea[])
-      AS given (number, peer, spool, seq, kind, time, received_at, schedule, title, digest, content)
-    JOIN spools ON spools.peer = given.peer AND spools.spool = given.spool`;
+  WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
+      $8::text[], $9::text[], $10::bytea[], $11::bytea[])
+      AS each (number, peer, spool, seq, kind, time, received_at, schedule, title, digest, content)),
+  advanced AS (
+    INSERT INTO spools (peer, spool, last_seq) SELECT peer, spool, max(seq) FROM given GROUP BY peer, spool
+    ON CONFLICT (peer, spool) DO UPDATE SET last_seq = greatest(spools.last_seq, excluded.last_seq)
+    RETURNING number, peer, spool),
+  added AS (
+    INSERT INTO reports (number, peer, spool, seq, kind, time, received_at, schedule, title, digest, content)
+    SELECT given.number, given.peer, advanced.number, seq, kind, time, received_at, schedule, title, digest, content
+    FROM given JOIN advanced ON advanced.peer = given.peer AND advanced.spool = given.spool),
+  counted AS (UPDATE counters SET value = $12 WHERE name = 'report')
+  UPDATE peers SET report_bytes = report_bytes + heard.bytes, reported_at = heard.at
+  FROM unnest($13::bigint[], $14::bigint[], $15::bigint[]) AS heard (peer, bytes, at) WHERE peers.number = heard.peer`;
 
 const ROOM = `reports.number, reports.peer, reports.spool, reports.seq, reports.time,
   ${ROW_BYTES} + length(content) + 2 * octet_length(title) AS bytes`;
