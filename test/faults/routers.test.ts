@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BehindRouters } from '../support/behind-routers.ts';
+import { until } from '../support/in-process.ts';
 import type { NatNetwork } from '../support/nat-network.ts';
 import { needs } from '../support/needs.ts';
 import { jsonLines, runProgram } from '../support/programs.ts';
@@ -13,7 +14,7 @@ describe.skipIf(needs.namespaces() || needs('nft'))('two machines behind a route
   const home = (name: string) => behind.home(name);
 
   beforeAll(async () => {
-    behind = await BehindRouters.open('random', 'random');
+    behind = await BehindRouters.open('random', 'random', { server: ['--advertise-lan'] });
     ({ folder, network } = behind);
   });
   afterAll(() => behind[Symbol.asyncDispose]());
@@ -41,5 +42,25 @@ describe.skipIf(needs.namespaces() || needs('nft'))('two machines behind a route
   test('send directly through routers that keep ports', async () => {
     await network.become('keeps', 'keeps');
     expect(await send('punched.bin', '--direct-only')).toBe('punched');
+  });
+
+  test('a machine on the network of the server joins at the address that the server says there', async () => {
+    const invited = await runProgram('ip-server', ['invite'], home('server'), network.on('server'));
+    // That is no address of this network.
+    const link = invited.stdout.replace('203.0.113.1:10901', '192.0.2.99:10901');
+    const carl = { ...network.on('c'), input: link };
+    const args = ['join', '-', '--discover', '--name', 'carl', '--json'];
+    // An answer that a busy machine gives too late is no answer.
+    const joined = await until(
+      () => runProgram('filer-client', args, home('carl'), carl),
+      ({ code }) => code === 0,
+    );
+    const id = behind.daemon('server').id;
+
+    expect(jsonLines(joined)).toEqual([
+      expect.objectContaining({ type: 'server', id, addresses: ['203.0.113.1:10901'] }),
+      expect.objectContaining({ name: 'carl' }),
+    ]);
+    expect(link).not.toBe(invited.stdout);
   });
 });

@@ -116,7 +116,17 @@ test.each([
   ['fe80::1 and 2001:db8:1:2:3:4:5:6', 'address-1 and address-2'],
   ['node v26.9.0 at 12:30:45', 'node v26.9.0 at 12:30:45'],
   ['cam-3 sees cam-30, and cam-3.', 'machine-1 sees cam-30, and machine-1.'],
-  ['/home/u/x and /home/u', 'folder-1/[path] and folder-1'],
+  ['/home/u/x: /home/u', 'folder-1/[path]: folder-1'],
+  // Where a path without quotes ends is not seen.
+  ['cannot read /srv/acme plans/offer to Bo.pdf: EACCES', 'cannot read path-1: EACCES'],
+  ['/home/u/My Files/a b.txt, and /srv/x', 'folder-1/[path], and path-1'],
+  ['/home/u/my taxes 2026.pdf.', 'folder-1/[path].'],
+  ['"offer to Bo.pdf" and "plan" are not there', '"name-1" and "plan" are not there'],
+  ['"the plan" of "Bo.pdf", http-port = "off"', '"name-1" of "name-2", http-port = "off"'],
+  ['"/srv/acme plans/Bo.pdf"', '"path-1"'],
+  ['/proc/sys/fs/inotify is read, /home/u', '/proc/sys/fs/inotify is read, folder-1'],
+  ['/proc/locks or /srv/acme plans', '/proc/locks or path-1'],
+  ['1 / 2 of them', '1 / 2 of them'],
   ['@lab.a', '@group-1'],
 ])('%j is written as %j', (text, expected) => {
   const redactor = new Redactor([

@@ -20,6 +20,7 @@ const PROGRAMS = {
   setpriv: 'util-linux',
   strace: 'strace',
   'systemd-analyze': 'systemd',
+  tc: 'iproute2',
   tmux: 'tmux',
   unshare: 'util-linux',
   zsh: 'zsh',

@@ -47,7 +47,15 @@ export {
   type Link,
   type UdpEndpoint,
 } from './transport/endpoint.ts';
-export { dial, dialError, dialOver, dialPlain, type DialOptions, type Security } from './transport/dial.ts';
+export {
+  dial,
+  dialError,
+  dialOver,
+  dialPlain,
+  isHandshakeUnanswered,
+  type DialOptions,
+  type Security,
+} from './transport/dial.ts';
 export { listen, listenError, type Listener, type ListenOptions } from './transport/listen.ts';
 export { connectionLimit, memberConnectionBounds } from './transport/admission-control.ts';
 export type { RelayDoor } from './transport/tls-acceptor.ts';

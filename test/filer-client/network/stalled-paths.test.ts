@@ -1,4 +1,4 @@
-import { FilerError, type Messenger } from '@filer/protocol';
+import { FilerError } from '@filer/protocol';
 import { resolveHome } from '@filer/program';
 import { expect, onTestFinished, test } from 'vitest';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
@@ -46,19 +46,21 @@ test('of many paths that stalled the oldest are forgotten', () => {
 });
 
 test.each([
-  ['timed-out', undefined, 0, true],
-  ['connection-silent', undefined, 0, true],
-  [undefined, 'timed-out', 0, true],
-  ['connection-closed', undefined, 20_000, true],
-  ['connection-closed', undefined, 19_999, false],
-  [undefined, 'connection-closed', 0, false],
-  [undefined, undefined, 0, false],
+  ['timed-out', undefined, 0, 60_000, true],
+  [undefined, 'timed-out', 0, 60_000, true],
+  ['connection-closed', undefined, 20_000, 19_999, true],
+  ['connection-closed', undefined, 19_999, 0, false],
+  ['connection-silent', undefined, 45_000, 45_000, false],
+  [undefined, 'connection-closed', 0, 0, false],
+  [undefined, undefined, 0, 0, false],
 ] as const)(
-  'an end by %s, told %s, with %i ms of nothing taken: stalled is %s',
-  (code, told, stuckMs, stalled) => {
+  'an end by %s, told %s, with nothing taken for %i ms and nothing heard for %i ms: stalled is %s',
+  (code, told, stuckMs, silentMs, stalled) => {
     const reason = code && new FilerError(code, 'x');
     const lastWord = told && { type: 'error', code: told };
-    expect(hasStalled(reason, { lastWord, stuckMs } as Messenger)).toBe(stalled);
+    expect(hasStalled(reason, { lastWord, stuckMs, recvTime: 1_000_000 - silentMs }, 1_000_000)).toBe(
+      stalled,
+    );
   },
 );
 

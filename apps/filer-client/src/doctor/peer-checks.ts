@@ -2,6 +2,7 @@ import {
   askBounded,
   BoundedAnswer,
   FilerError,
+  isHandshakeUnanswered,
   MEASURE_BYTES,
   MEASURE_MS,
   measureBackMessage,
@@ -21,8 +22,10 @@ import { PieceCount, sendPieces } from '../network/measurements.ts';
 import type { Outreach } from '../network/outreach.ts';
 import { reachPeer, type PeerConnection } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
+import { DIRECT } from '../network/paths/direct.ts';
 import { checkPathMtu } from './path-mtu.ts';
 import { checkClock, inMs, probe, rounded } from './server-checks.ts';
+import { bestOf, checkDirect, checkStalled, MTU_REMEDY } from './way-checks.ts';
 
 /** What is still on its way when the time of a measurement is over, in ms. */
 const LATE_MS = 5_000;
@@ -49,15 +52,22 @@ export async function* checkPeer(
 ): AsyncGenerator<Check, void, void> {
   let connection: PeerConnection;
   const began = performance.now();
+  let connectMs = 0;
   try {
-    connection = await reachPeer(outreach, peer, { purpose: 'session' }, { signal });
+    const improving = new AbortController();
+    const improves = AbortSignal.any([signal, improving.signal]);
+    const first = await reachPeer(outreach, peer, { purpose: 'session' }, { signal, improves });
+    connectMs = performance.now() - began;
+    connection = await bestOf(first, improving);
   } catch (error) {
     signal.throwIfAborted();
     const code = error instanceof FilerError ? error.code : 'internal';
-    yield failedBy('peer', error, peerRemedy(code, peer.name));
+    yield failedBy('peer', error, isHandshakeUnanswered(error) ? MTU_REMEDY : peerRemedy(code, peer.name));
     return;
   }
-  const connectMs = performance.now() - began;
+  if (connection.via !== DIRECT) yield await checkDirect(outreach, peer, signal);
+  const stalled = checkStalled(outreach, peer);
+  if (stalled !== undefined) yield stalled;
   const { messenger, welcome, via } = connection;
   const session = new Session(messenger);
   try {
@@ -125,10 +135,8 @@ async function checkThroughput(
       return skipped('throughput', `${name} is an older version and permits no measurement`);
     if (error.code === 'refused' || error.code === 'rate-limited')
       return skipped('throughput', error.message);
-    const remedy =
-      'short messages pass and long ones do not: try a smaller MTU here, `sudo ip link set dev INTERFACE mtu 1280`, and look at VPNs and tunnels in between';
     const direction = up === undefined ? 'to' : 'from';
-    return failed('throughput', `no measurement ${direction} ${name}, ${via}: ${error.message}`, remedy, {
+    return failed('throughput', `no measurement ${direction} ${name}, ${via}: ${error.message}`, MTU_REMEDY, {
       code: error.code,
       via,
     });

@@ -3,6 +3,7 @@ import {
   FilerError,
   formatHostPort,
   interfaceAddresses,
+  isHandshakeUnanswered,
   isLoopback,
   parseHostPort,
   probedMessage,
@@ -29,6 +30,7 @@ import {
 import type { Member } from '../network/member.ts';
 import type { ServerAccess } from '../network/server-access.ts';
 import type { ServerSession } from '../network/server-dial.ts';
+import { MTU_REMEDY } from './way-checks.ts';
 
 /** Of questions for a round trip; the shortest counts. */
 const PROBES = 3;
@@ -112,7 +114,10 @@ export async function checkServer(
   } catch (error) {
     signal.throwIfAborted();
     const code = error instanceof FilerError ? error.code : 'internal';
-    const failure = failedBy('server', error, serverRemedy(code, member.server.addresses[0]));
+    const remedy = isHandshakeUnanswered(error)
+      ? `on the server: \`ip-server doctor\`; if it is well, ${MTU_REMEDY}`
+      : serverRemedy(code, member.server.addresses[0]);
+    const failure = failedBy('server', error, remedy);
     const addresses = member.server.addresses.map(formatHostPort).join(', ');
     return { check: { ...failure, facts: { ...failure.facts, address: addresses, id: member.server.id } } };
   }

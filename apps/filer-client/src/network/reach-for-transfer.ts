@@ -56,10 +56,11 @@ export async function reachForTransfer(
   const connection = await request.connection(direct, signal);
   if (connection === undefined) return first;
   void first.better?.then((late) => late?.messenger.close());
+  const place = placeReached(connection);
   void connection.closed.then((reason) => {
     if (hasStalled(reason, connection)) {
       reverse.failed(peer.id);
-      outreach.member.stalledPaths.stalled(peer.id, placeReached(connection));
+      outreach.member.stalledPaths.stalled(peer.id, place);
     }
     // The direct one stays open as long: when this machine is removed, both are cut.
     void direct.close();

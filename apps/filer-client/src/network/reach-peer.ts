@@ -1,5 +1,6 @@
 import {
   FilerError,
+  isHandshakeUnanswered,
   pause,
   sayHello,
   unauthenticatedMessenger,
@@ -145,19 +146,20 @@ async function greet(
   signal: AbortSignal | undefined,
 ): Promise<PeerConnection> {
   const messenger = unauthenticatedMessenger(link, about.purpose, peer.name);
+  const place = placeReached(messenger);
   try {
     const hello = helloOf(member, software, about);
     const welcome = await sayHello(messenger, hello, { signal, removals: member.removals });
     learnMembership(member, welcome.membership, peer.id);
     member.connections.add(messenger);
     if (link.path !== undefined) member.pathsUsed.note(peer.id, link.path);
-    void messenger.closed.then((reason) => judgePath(member, peer.id, messenger, reason));
+    void messenger.closed.then((reason) => judgePath(member, peer.id, place, messenger, reason));
     return { messenger, welcome, via: messenger.path ?? DIRECT };
   } catch (error) {
     messenger.destroy();
     // What opens a connection is short, and a hello is long.
     if (error instanceof FilerError && error.code === 'timed-out' && signal?.aborted !== true)
-      member.stalledPaths.stalled(peer.id, placeReached(messenger));
+      member.stalledPaths.stalled(peer.id, place);
     if (error instanceof FilerError && (error.code === 'connection-closed' || error.code === 'timed-out')) {
       throw new FilerError('peer-unreachable', `${peer.name} does not answer: ${error.message}`, {
         cause: error,
@@ -174,17 +176,18 @@ const MUCH_BYTES = 16 * 1024 * 1024;
 function judgePath(
   { relays, stalledPaths }: Member,
   peerId: string,
+  place: string,
   messenger: Messenger,
   reason: FilerError | undefined,
 ): void {
-  const place = placeReached(messenger);
   const { bytesRead, bytesWritten } = messenger.socket;
   const isStalled = hasStalled(reason, messenger);
   if (isStalled) stalledPaths.stalled(peerId, place);
   else if (bytesRead + bytesWritten >= MUCH_BYTES) stalledPaths.forget(peerId, place);
-  // A relay that cut the connection, or changed what passes.
+  // A relay that was silent, cut the connection, or changed what passes.
   const isCut = reason?.cause instanceof Error && !(reason.cause instanceof FilerError);
-  if (messenger.path !== undefined && (isCut || isStalled)) relays.failed(messenger.path);
+  const isBroken = isCut || isStalled || reason?.code === 'connection-silent';
+  if (messenger.path !== undefined && isBroken) relays.failed(messenger.path);
 }
 
 async function greetBetter(
@@ -276,7 +279,7 @@ async function firstLink(
   const why = imposter?.message ?? reasonsInWords(failures);
   const state = presenceWords(member, peer, access.current !== undefined);
   throw new FilerError('peer-unreachable', `${peer.name} does not answer (${state}): ${why}`, {
-    cause: failures[0],
+    cause: failures.find(isHandshakeUnanswered) ?? failures[0],
   });
 }
 

@@ -41,6 +41,14 @@ export class StalledPaths {
     else for (const key of this.#known.keys()) if (key.startsWith(`${peerId} `)) this.#known.delete(key);
   }
 
+  /** Where a peer is not dialled first now. */
+  avoided(peerId: string, now = performance.now()): string[] {
+    const places = [...this.#known.keys()].filter((key) => key.startsWith(`${peerId} `));
+    return places
+      .map((key) => key.slice(peerId.length + 1))
+      .filter((place) => this.isAvoided(peerId, place, now));
+  }
+
   isAvoided(peerId: string, place: string, now = performance.now()): boolean {
     return (this.#known.get(keyOf(peerId, place))?.until ?? -Infinity) > now;
   }
@@ -55,16 +63,23 @@ export function placeOf({ path, address }: Candidate): string {
   return path.kind === DIRECT ? parseHostPort(address).host : path.kind;
 }
 
-/** The same of a connection that stands. */
+/** The same of a connection that stands: once it has ended, its address is unknown. */
 export function placeReached({ path, socket }: Messenger): string {
   if (path !== undefined && path !== DIRECT) return path;
   return (socket.remoteAddress ?? '').replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
 
-/** Ends of a connection on which one side gave up waiting. */
-const STALLS: ReadonlySet<string | undefined> = new Set(['timed-out', 'connection-silent']);
-
-/** Whether a connection ended because it carried nothing, though no one closed it. */
-export function hasStalled(reason: FilerError | undefined, { lastWord, stuckMs }: Messenger): boolean {
-  return STALLS.has(reason?.code) || STALLS.has(lastWord?.['code']) || stuckMs >= STUCK_MS;
+/**
+ * Whether a connection ended because nothing of much got through, while what is short did. One on which nothing was heard
+ * says nothing about its path: the other machine, or the network, was away.
+ *
+ * @param now ms since the epoch
+ */
+export function hasStalled(
+  reason: FilerError | undefined,
+  { lastWord, stuckMs, recvTime }: Pick<Messenger, 'lastWord' | 'stuckMs' | 'recvTime'>,
+  now = Date.now(),
+): boolean {
+  if (reason?.code === 'timed-out' || lastWord?.['code'] === 'timed-out') return true;
+  return stuckMs >= STUCK_MS && now - recvTime < STUCK_MS;
 }

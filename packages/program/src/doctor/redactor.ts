@@ -38,10 +38,20 @@ const NOT_FOUND = /(?<=\b(?:ENOTFOUND|EAI_AGAIN) )[\w.-]+/g;
 const EXTENSIONS = new Set(['conf', 'db', 'js', 'json', 'log', 'md', 'pem', 'service', 'sock', 'toml', 'ts']);
 
 const QUOTED_PATH = /(?<=(['"`]))\/[^'"`\n]+(?=\1)/g;
-const PATH = /(?<![\w.:/~\]-])\/[^\s'"`,;()]*[^\s'"`,;:.()]/g;
+/** Of a path without quotes the end is not seen, as it may have spaces: the words behind it are replaced, too, up to a mark. */
+const BEHIND = String.raw`(?:[^\s'"\`,;:()\\]|:(?!\s|$)|[^\S\n]+(?![^\S\n'"\`,;()]))*`;
+const PATH = new RegExp(String.raw`(?<![\w.:/~\]-])\/(?=\S)${BEHIND}[^\s'"\`,;:.()]`, 'g');
 
 /** Behind a folder that is known. */
-const BELOW = String.raw`(\/[^\s'"\`,;:()]*)?`;
+const BELOW = String.raw`(\/${BEHIND}(?<![\s.]))?`;
+
+const QUOTED = /"([^"\n]*)"/g;
+
+/** What is quoted and may name a file. */
+const LIKE_A_FILE = /\s|\.[A-Za-z0-9]{1,8}$/;
+
+/** A word that stands for something, in a text. */
+const GIVEN = /\[[a-z]+\]|\b[a-z]+-[0-9]+\b/;
 
 /** Folders of the system, the same on each machine. */
 const SYSTEM_PATH = /^\/(?:proc|sys|dev)\//;
@@ -86,10 +96,12 @@ export class Redactor {
         (_, below: unknown) => this.#word(as, known) + (typeof below === 'string' ? pathWord(below) : ''),
       );
     }
-    for (const pattern of [QUOTED_PATH, PATH])
-      redacted = redacted.replace(pattern, (path) =>
-        SYSTEM_PATH.test(path) ? path : this.#word('path', path),
-      );
+    redacted = redacted.replace(QUOTED, (quoted, name: string) => {
+      const stays = !LIKE_A_FILE.test(name) || GIVEN.test(name) || name.startsWith('/');
+      return stays ? quoted : `"${this.#word('name', name)}"`;
+    });
+    redacted = redacted.replace(QUOTED_PATH, (path) => this.#path(path));
+    redacted = redacted.replace(PATH, (path) => this.#path(path));
     redacted = redacted.replace(ADDRESS, (address) => this.#address(address));
     redacted = redacted.replace(HOST, (host, last: string) =>
       EXTENSIONS.has(last) ? host : this.#host(host),
@@ -114,6 +126,13 @@ export class Redactor {
     const where = isIP(bare) === 0 ? this.#host(bare) : this.#address(bare);
     const [end = ''] = URL_END.exec(behind) ?? [];
     return `${user === undefined ? '' : '[secret]@'}${open}${where}${close}${port}${pathWord(behind.slice(0, behind.length - end.length))}${end}`;
+  }
+
+  /** One of the system stays; the words behind it may have another one. */
+  #path(path: string): string {
+    if (!SYSTEM_PATH.test(path)) return this.#word('path', path);
+    const [own = ''] = /^\S*/.exec(path) ?? [];
+    return own + path.slice(own.length).replace(PATH, (more) => this.#path(more));
   }
 
   #host(host: string): string {

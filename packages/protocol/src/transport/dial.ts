@@ -135,6 +135,15 @@ function securityOf(identity: Identity): ConnectionOptions {
   };
 }
 
+/** The cause of a `timed-out` where TCP connects, and nothing answers the first message of TLS, which is a long one. */
+class HandshakeUnanswered extends Error {}
+
+/** Whether a connection was opened, and then the TLS handshake had no answer: what an error says, or what caused it. */
+export function isHandshakeUnanswered(error: unknown): boolean {
+  if (error instanceof HandshakeUnanswered) return true;
+  return error instanceof Error && error.cause !== undefined && isHandshakeUnanswered(error.cause);
+}
+
 /** Waits until a connection stands and the other side has proved the expected id. */
 async function stand(
   socket: Socket,
@@ -142,8 +151,19 @@ async function stand(
   { signal, timeoutMs = CONNECT_TIMEOUT_MS }: DialOptions,
 ): Promise<Link> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let isOpen = false;
+  socket.once('connect', () => (isOpen = true));
   const timer = setTimeout(() => {
-    reject(new FilerError('timed-out', `${where} did not answer within ${timeoutMs / 1000} s`));
+    const within = `within ${timeoutMs / 1000} s`;
+    reject(
+      isOpen
+        ? new FilerError(
+            'timed-out',
+            `${where} took the connection and did not answer the TLS handshake ${within}: it hangs, is no filer, or large packets are lost on the way`,
+            { cause: new HandshakeUnanswered() },
+          )
+        : new FilerError('timed-out', `${where} did not answer ${within}`),
+    );
   }, timeoutMs);
   const onClose = (): void => reject(new FilerError('connect-failed', `${where} closed the connection`));
   socket.once(isSecured(socket) ? 'secureConnect' : 'connect', resolve);

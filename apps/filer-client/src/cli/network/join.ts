@@ -64,13 +64,15 @@ const MAX_INVITE_CHARACTERS = 64 * 1024;
 
 export async function run(args: JoinArguments, context: Context): Promise<void> {
   const { home, output, version, signal, calledAs } = context;
-  const found = args.discover ? await discovered(context) : [];
-  const link = await readLink(args, context);
-  if (link === undefined) {
+  // A person reads the list before the link is asked for.
+  const link = isAsked(args, context) ? undefined : parsedLink(await readLink(args, context));
+  const found = args.discover ? await discovered(context, link?.grant.server) : [];
+  const named = link ?? parsedLink(isAsked(args, context) ? await askForLink(signal) : undefined);
+  if (named === undefined) {
     output.json({ type: 'done', servers: found.length });
     return;
   }
-  const invite = foundAt(parseInvite(link), found, context);
+  const invite = foundAt(named, found, context);
   const name = args.name ?? nameFromHost(hostname());
   if (!isMachineName(name)) {
     const why = isName(name) ? ` (${RESERVED_WORDS} are not names of machines)` : '';
@@ -123,10 +125,14 @@ async function startService(context: Context): Promise<InstalledService | null> 
   }
 }
 
-/** Lists what is found on the local network. */
-async function discovered({ output, signal }: Context): Promise<readonly FoundServer[]> {
+/** Lists what is found on the local network. @param server the one that is looked for: once it is found, the others do not matter */
+async function discovered(
+  { output, signal }: Context,
+  server: string | undefined,
+): Promise<readonly FoundServer[]> {
   output.words('Looking for ip-servers on the local network …');
-  const found = await discoverOnLan({ signal });
+  const isEnough = (found: readonly FoundServer[]): boolean => found.some(({ id }) => id === server);
+  const found = await discoverOnLan({ signal, isEnough });
   for (const { name, id, addresses } of found) {
     output.json({ type: 'server', name, id, addresses });
     output.line(`${printable(name)}  id ${id}  at ${addresses.join(', ')}`);
@@ -165,14 +171,21 @@ async function lockHome({ home }: Context): ReturnType<typeof acquireLock> {
   }
 }
 
-/** The link from the argument, standard input, a file, or a person. @returns undefined where only a list was wanted */
+function parsedLink(text: string | undefined): Invite | undefined {
+  return text === undefined ? undefined : parseInvite(text);
+}
+
+/** Whether a person is asked for the link, also one who names standard input: a terminal shows no end of input. */
+function isAsked({ link = '-' }: JoinArguments, { stdin, output }: Context): boolean {
+  return link === '-' && isTerminal(stdin) && output.isTerminal && !output.jsonMode;
+}
+
+/** The link from the argument, standard input, or a file. @returns undefined where only a list was wanted */
 async function readLink(
   { link: given, discover }: JoinArguments,
-  { stdin, output, signal }: Context,
+  { stdin }: Context,
 ): Promise<string | undefined> {
   const link = given ?? '-';
-  // A person who names standard input is asked all the same: a terminal shows no end of input.
-  if (link === '-' && isTerminal(stdin) && output.isTerminal && !output.jsonMode) return askForLink(signal);
   if (link === '-') {
     const piped = await readAll(stdin);
     if (piped.trim() === '') {
