@@ -11,11 +11,15 @@ const MB = 1_000_000;
 
 describe.skipIf(needs.namespaces() || needs('nft', 'tc'))('two machines in a network that', () => {
   let behind: BehindRouters;
+  const opened: BehindRouters[] = [];
 
-  afterEach(() => behind[Symbol.asyncDispose]());
+  afterEach(async () => {
+    for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
+  });
 
   const open = async (kind: RouterKind = 'random', options: BehindOptions = {}): Promise<void> => {
     behind = await BehindRouters.open(kind, kind, options);
+    opened.push(behind);
   };
 
   /** A send of anna to ben. */

@@ -178,6 +178,7 @@ export class NatNetwork implements AsyncDisposable {
       'a',
       'b',
       'c',
+      'd',
       'v',
       ...(carrier === undefined ? [] : ['ca']),
     ];
