@@ -22,10 +22,8 @@ export {
   type ProgramRun,
 } from './run-program.ts';
 export { removeProtoAccess } from './proto-access.ts';
-export { requireNewFile, writeBundle } from './doctor/bundle.ts';
 export {
   checkDocument,
-  doctorExitCode,
   wrongSetting,
   failed,
   failedBy,
@@ -37,7 +35,7 @@ export {
 } from './doctor/check.ts';
 export { checkDisk, shellWord } from './doctor/disk-check.ts';
 export { checkIdentity } from './doctor/identity-check.ts';
-export { showCheck, verdictWords } from './doctor/show-checks.ts';
+export { doctorBundle, runDoctor, type Findings } from './doctor/run-doctor.ts';
 export { checkDescriptors, checkInotify } from './doctor/system-limits.ts';
 export { advertiseOnLan, type Advertiser } from './lan/advertise.ts';
 export { discoverOnLan, type FoundServer } from './lan/discover.ts';

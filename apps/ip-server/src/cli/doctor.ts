@@ -1,18 +1,14 @@
 import { FilerError } from '@filer/protocol';
 import {
-  doctorExitCode,
+  doctorBundle,
   failedBy,
-  optional,
   readConfiguration,
-  requireNewFile,
-  showCheck,
-  textKind,
-  verdictWords,
+  runDoctor,
   wrongSetting,
-  writeBundle,
   type ArgumentValues,
   type Check,
   type Context,
+  type Findings,
   type Home,
 } from '@filer/program';
 import { contract } from '../api/contract.ts';
@@ -33,38 +29,28 @@ import { ownEntry } from './servers/own-entry.ts';
 import { SETTINGS, type ServerSettings } from '../settings.ts';
 import { mayHoldAnything, storePlaceOf, type StorePlace } from '../store/store.ts';
 
-export const args = {
-  bundle: optional(
-    textKind('a file', { completes: 'file' }),
-    'write what was found to a new file for a bug report, without keys, invites, tokens, contents and names',
-  ),
-};
+export const args = { bundle: doctorBundle };
 
 export const examples = ['doctor', 'doctor --json', 'doctor --bundle ip-server-doctor.json'];
 
-/** What is to be replaced in a file that others see. */
-type Names = readonly { readonly as: string; readonly texts: readonly string[] }[];
+type Named = Findings['named'][number];
 
-export async function run({ bundle }: ArgumentValues<typeof args>, context: Context): Promise<number> {
-  const { output, version } = context;
-  if (bundle !== undefined) requireNewFile(bundle);
-  const checks: Check[] = [];
-  const names: { readonly as: string; readonly texts: readonly string[] }[] = [];
-  for await (const found of look(context)) {
-    if ('as' in found) names.push(found);
-    else {
-      checks.push(found);
-      showCheck(found, context);
+export function run({ bundle }: ArgumentValues<typeof args>, context: Context): Promise<number> {
+  return runDoctor(bundle, context, async (show) => {
+    const checks: Check[] = [];
+    const named: Named[] = [];
+    for await (const found of look(context)) {
+      if ('as' in found) named.push(found);
+      else {
+        checks.push(found);
+        show(found);
+      }
     }
-  }
-  const exitCode = doctorExitCode(checks);
-  if (bundle !== undefined) await writeBundle(bundle, { checks, named: names }, context);
-  output.json({ ok: exitCode === 0, exitCode, version, checks });
-  output.line(verdictWords(checks));
-  return exitCode;
+    return { checks, named };
+  });
 }
 
-async function* look(context: Context): AsyncGenerator<Check | Names[number], void, void> {
+async function* look(context: Context): AsyncGenerator<Check | Named, void, void> {
   const { home, env, signal } = context;
   const wrong: Check[] = [];
   const onWrong = (error: FilerError): void => void wrong.push(wrongSetting(error));

@@ -1,19 +1,16 @@
 import { FilerError } from '@filer/protocol';
 import {
-  doctorExitCode,
+  doctorBundle,
   failedBy,
   optional,
   readConfiguration,
-  requireNewFile,
-  showCheck,
-  textKind,
-  verdictWords,
+  runDoctor,
   wrongSetting,
-  writeBundle,
   type ArgumentValues,
   type Check,
   type Context,
   type DaemonClient,
+  type Findings,
   type TypesOf,
 } from '@filer/program';
 import { contract } from '../../api/contract.ts';
@@ -24,10 +21,7 @@ import { PEER, timeoutMs } from '../arguments.ts';
 
 export const args = {
   peer: optional(PEER, 'also look at the way to this machine'),
-  bundle: optional(
-    textKind('a file', { completes: 'file' }),
-    'write what was found to a new file for a bug report, without keys, invites, tokens, contents and names',
-  ),
+  bundle: doctorBundle,
   timeoutMs,
 };
 
@@ -39,36 +33,17 @@ const SILENT_MS = 60_000;
 /** Others are asked for their names only to keep them out of a file. */
 const NAMES_MS = 2_000;
 
-/** What was found, and what is known besides. */
-interface Found {
-  readonly checks: readonly Check[];
-  readonly names: readonly { readonly as: string; readonly texts: readonly string[] }[];
-  readonly numbers: Readonly<Record<string, unknown>>;
-  /** Undefined where the home could not be opened. */
-  readonly version: string | undefined;
-}
-
 type DoctorArguments = ArgumentValues<typeof args>;
 
-export async function run(given: DoctorArguments, context: Context): Promise<number> {
-  const { output } = context;
-  if (given.bundle !== undefined) requireNewFile(given.bundle);
-  const show = (check: Check): void => showCheck(check, context);
-  const found = await look(given, context, show);
-  const { checks, version } = found;
-  const exitCode = doctorExitCode(checks);
-  if (given.bundle !== undefined)
-    await writeBundle(given.bundle, { checks, named: found.names, more: found.numbers }, context);
-  output.json({ ok: exitCode === 0, exitCode, version: version ?? context.version, checks });
-  output.line(verdictWords(checks));
-  return exitCode;
+export function run(given: DoctorArguments, context: Context): Promise<number> {
+  return runDoctor(given.bundle, context, (show) => look(given, context, show));
 }
 
 async function look(
   { peer, timeoutMs }: DoctorArguments,
   context: Context,
   show: (check: Check) => void,
-): Promise<Found> {
+): Promise<Findings> {
   const { settings, wrong } = await readSettings(context);
   wrong.forEach(show);
   let daemon: DaemonClient;
@@ -121,7 +96,7 @@ async function lookHere(
   show: (check: Check) => void,
   error: unknown,
   what: 'store' | 'daemon',
-): Promise<Found> {
+): Promise<Findings> {
   const take = (check: Check): void => {
     checks.push(check);
     show(check);
@@ -131,7 +106,7 @@ async function lookHere(
   if (error.code !== 'not-joined')
     take(failedBy(what, error, what === 'store' ? STORE_REMEDY : DAEMON_REMEDY));
   for await (const check of checkHome(home, settings, 0)) take(check);
-  return { checks, version: undefined, names: [], numbers: {} };
+  return { checks, named: [] };
 }
 
 const STORE_REMEDY = 'the checks of the home below say what to do';
@@ -150,19 +125,19 @@ function versionCheck(running: string, { version }: Context): Check | undefined 
 }
 
 /** What is to be replaced in a file that others see, and numbers that help them: as far as the home still tells. */
-async function knownOf(daemon: DaemonClient, signal: AbortSignal): Promise<Pick<Found, 'names' | 'numbers'>> {
+async function knownOf(daemon: DaemonClient, signal: AbortSignal): Promise<Pick<Findings, 'named' | 'more'>> {
   const status = await told(daemon.call(contract.status, {}, { signal }));
   const watches = (await told(daemon.call(contract.watchList, {}, { signal })))?.watches ?? [];
   const asked = daemon.call(contract.peers, { all: true, timeoutMs: NAMES_MS }, { signal });
   const peers = (await told(asked))?.peers ?? [];
   return {
-    names: [
+    named: [
       { as: 'machine', texts: peers.map(({ name }) => name) },
       { as: 'group', texts: peers.flatMap(({ groups }) => groups) },
       { as: 'watch', texts: watches.flatMap(({ name, folder }) => [folder, name]) },
       ...(status === undefined ? [] : namesIn(status)),
     ],
-    numbers: {
+    more: {
       ...(status === undefined ? {} : numbersIn(status)),
       watches: watches.length,
       peers: peers.length,
@@ -173,7 +148,7 @@ async function knownOf(daemon: DaemonClient, signal: AbortSignal): Promise<Pick<
 
 type Status = TypesOf<typeof contract.status>['result'];
 
-function namesIn({ name, groups, inbox }: Status): Found['names'] {
+function namesIn({ name, groups, inbox }: Status): Findings['named'] {
   return [
     { as: 'machine', texts: [name] },
     { as: 'group', texts: groups },
@@ -181,7 +156,7 @@ function namesIn({ name, groups, inbox }: Status): Found['names'] {
   ];
 }
 
-function numbersIn(status: Status): Found['numbers'] {
+function numbersIn(status: Status): NonNullable<Findings['more']> {
   const { running, ended, spool, spoolRefused, schedules, offers, jobs, connections } = status;
   return { running, ended, spool, spoolRefused, schedules, offers, jobs, connections };
 }
