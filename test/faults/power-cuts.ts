@@ -1,26 +1,20 @@
-import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { randomInt } from 'node:crypto';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { DaemonProcess, jsonLines, runProgram } from '../support/programs.ts';
 import { TestMember, type MemberConnection } from '../support/test-member.ts';
 import { listOf, sha256, TestNetwork } from '../support/test-network.ts';
+import { ImageDisk } from './image-disk.ts';
 
-const run = promisify(execFile);
 const IMAGE_BYTES = 192 * 1024 * 1024;
 
 /** In a folder that is sent now and then. */
 const SMALL_FILES = 100;
 
-/**
- * A network whose homes are all on one small disk, an ext4 file system in a file. A copy of that file while the programs stand still
- * for a moment is what a power cut leaves: all that was written to the disk, and nothing that was only said to be written.
- */
+/** A network whose homes are all on one small disk, which is cut off while its programs stand still for a moment. */
 export class PowerCuts implements AsyncDisposable {
-  readonly #folder: string;
+  readonly #disk: ImageDisk;
   readonly #network: TestNetwork;
   readonly #connection: MemberConnection;
   /** Numbers of reports that the server said it has. */
@@ -31,26 +25,21 @@ export class PowerCuts implements AsyncDisposable {
   #sent = 0;
   #over = false;
 
-  private constructor(folder: string, network: TestNetwork, connection: MemberConnection) {
-    this.#folder = folder;
+  private constructor(disk: ImageDisk, network: TestNetwork, connection: MemberConnection) {
+    this.#disk = disk;
     this.#network = network;
     this.#connection = connection;
   }
 
   static async open(): Promise<PowerCuts> {
-    const folder = await mkdtemp(join(tmpdir(), 'filer-test-power-'));
-    const disk = join(folder, 'disk');
-    await mkdir(disk);
-    await run('truncate', ['-s', String(IMAGE_BYTES), `${disk}.img`]);
-    await run('mkfs.ext4', ['-q', '-F', `${disk}.img`]);
-    await run('mount', ['-o', 'loop', `${disk}.img`, disk]);
+    const disk = await ImageDisk.open(IMAGE_BYTES);
     const before = process.env['TMPDIR'];
-    process.env['TMPDIR'] = disk;
+    process.env['TMPDIR'] = disk.path;
     try {
       const network = await TestNetwork.open({ running: ['anna', 'bob'] });
       await network.seesAs('anna', 'bob', 'online');
       const member = await TestMember.join(await network.invite(), 'reporter');
-      return new PowerCuts(folder, network, await member.connect());
+      return new PowerCuts(disk, network, await member.connect());
     } finally {
       if (before === undefined) delete process.env['TMPDIR'];
       else process.env['TMPDIR'] = before;
@@ -106,23 +95,12 @@ export class PowerCuts implements AsyncDisposable {
   /** @returns what was acknowledged and is not on the disk after a power cut at this moment, in words */
   async cut(): Promise<string[]> {
     await wait(randomInt(0, 500)); // a moment like any other
-    const copy = join(this.#folder, 'copy');
     const programs = ['server', 'anna', 'bob'].map((name) => this.#network.daemon(name).child);
     for (const program of programs) program.kill('SIGSTOP');
     const [stored, delivered] = [[...this.#stored], new Map(this.#delivered)];
-    await copyFile(join(this.#folder, 'disk.img'), `${copy}.img`);
+    await this.#disk.cut();
     for (const program of programs) program.kill('SIGCONT');
-    await mkdir(copy, { recursive: true });
-    await run('mount', ['-o', 'loop', `${copy}.img`, copy]);
-    try {
-      return await this.#missing(
-        join(copy, relative(join(this.#folder, 'disk'), this.#network.folder)),
-        stored,
-        delivered,
-      );
-    } finally {
-      await run('umount', [copy]);
-    }
+    return await this.#disk.look((there) => this.#missing(there(this.#network.folder), stored, delivered));
   }
 
   async #missing(
@@ -156,7 +134,6 @@ export class PowerCuts implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.close();
     await this.#network.close();
-    await run('umount', [join(this.#folder, 'disk')]);
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#disk[Symbol.asyncDispose]();
   }
 }

@@ -1,17 +1,7 @@
 import { expect, test } from 'vitest';
-import type { SwitchStep } from '../../apps/filer-client/src/receive/stage/switching.ts';
+import { STEPS } from '../filer-client/stage/staged-here.ts';
 import { needs } from '../support/needs.ts';
 import { StagePowerCuts } from './stage-power-cuts.ts';
-
-const STEPS: readonly SwitchStep[] = [
-  'begun',
-  'prepared',
-  'noted',
-  'switched one',
-  'switched',
-  'kept',
-  'done',
-];
 
 test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
   'after a power cut at any step of a release or a rollback each name is whole, and the next start comes to its end',

@@ -1,15 +1,13 @@
-import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { isDeepStrictEqual, promisify } from 'node:util';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { vi } from 'vitest';
 import { resolveHome } from '@filer/program';
 import { Member } from '../../apps/filer-client/src/network/member.ts';
 import type { SwitchStep } from '../../apps/filer-client/src/receive/stage/switching.ts';
 import { NEW, OLD, StagedHere, switcherOf, treeAt } from '../filer-client/stage/staged-here.ts';
+import { ImageDisk } from './image-disk.ts';
 
-const run = promisify(execFile);
 const IMAGE_BYTES = 96 * 1024 * 1024;
 
 /** What somebody there has put into the folder, some folders deep. */
@@ -20,35 +18,27 @@ const WHOLE = { release: { ...NEW, ...OWN }, rollback: { ...OLD, ...OWN } };
 
 export type Act = 'release' | 'rollback';
 
-/**
- * A receiver on a small disk of its own, an ext4 file system in a file. A copy of that file while it stands still is what a power cut
- * leaves: all that was written to the disk, and nothing that was only said to be written.
- */
+/** A receiver on a small disk of its own, which is cut off at a step. */
 export class StagePowerCuts implements AsyncDisposable {
-  readonly #folder: string;
+  readonly #disk: ImageDisk;
   readonly #here: StagedHere;
 
-  private constructor(folder: string, here: StagedHere) {
-    this.#folder = folder;
+  private constructor(disk: ImageDisk, here: StagedHere) {
+    this.#disk = disk;
     this.#here = here;
   }
 
   static async open(): Promise<StagePowerCuts> {
-    const folder = await mkdtemp(join(tmpdir(), 'filer-test-power-'));
-    const disk = join(folder, 'disk');
-    await mkdir(disk);
-    await run('truncate', ['-s', String(IMAGE_BYTES), `${disk}.img`]);
-    await run('mkfs.ext4', ['-q', '-F', `${disk}.img`]);
-    await run('mount', ['-o', 'loop', `${disk}.img`, disk]);
-    vi.stubEnv('TMPDIR', disk);
+    const disk = await ImageDisk.open(IMAGE_BYTES);
+    vi.stubEnv('TMPDIR', disk.path);
     try {
       const here = await StagedHere.open(['cut']);
       for (const top of here.of('cut').tops) {
         await mkdir(here.at(top, 'sub/own/deep'), { recursive: true });
         await writeFile(here.at(top, 'sub/own/deep/file'), OWN['sub/own/deep/file']);
       }
-      await run('sync', ['-f', disk]);
-      return new StagePowerCuts(folder, here);
+      await disk.sync();
+      return new StagePowerCuts(disk, here);
     } finally {
       vi.unstubAllEnvs();
     }
@@ -74,12 +64,9 @@ export class StagePowerCuts implements AsyncDisposable {
   async #startFromCopy(what: Act): Promise<string[]> {
     const { home, inbox, annaId } = this.#here;
     const { job, tops } = this.#here.of('cut');
-    const [disk, copy] = [join(this.#folder, 'disk'), join(this.#folder, 'copy')];
-    await copyFile(`${disk}.img`, `${copy}.img`);
-    await mkdir(copy, { recursive: true });
-    await run('mount', ['-o', 'loop', `${copy}.img`, copy]);
-    try {
-      const there = (path: string): string => join(copy, relative(disk, path));
+    const { path: disk } = this.#disk;
+    await this.#disk.cut();
+    return await this.#disk.look(async (there, copy) => {
       const wrong: string[] = [];
       const look = async (when: string, ...versions: object[]): Promise<object[]> => {
         const found = await Promise.all(tops.map((top) => treeAt(there(join(inbox, 'anna', top)))));
@@ -100,15 +87,11 @@ export class StagePowerCuts implements AsyncDisposable {
       await next.act(annaId, { job, act: what });
       await look('in the end', WHOLE[what]);
       return wrong;
-    } finally {
-      await run('umount', [copy]);
-    }
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#here[Symbol.asyncDispose]();
-    // What was stopped for good still holds folders of it open.
-    await run('umount', ['--lazy', join(this.#folder, 'disk')]);
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#disk[Symbol.asyncDispose]();
   }
 }

@@ -1,19 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { filesBelow } from '../../support/test-network.ts';
 import { KillRounds } from './kill-rounds.ts';
-import { NEW, OLD, StagedHere } from './staged-here.ts';
-
-const STEPS: readonly SwitchStep[] = [
-  'begun',
-  'prepared',
-  'noted',
-  'switched one',
-  'switched',
-  'kept',
-  'done',
-];
+import { NEW, OLD, StagedHere, STEPS } from './staged-here.ts';
 
 let here: StagedHere;
 beforeAll(async () => {

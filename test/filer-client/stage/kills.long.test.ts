@@ -1,17 +1,6 @@
 import { expect, test } from 'vitest';
-import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { KillRounds, type Act } from './kill-rounds.ts';
-import { StagedHere } from './staged-here.ts';
-
-const STEPS: readonly SwitchStep[] = [
-  'begun',
-  'prepared',
-  'noted',
-  'switched one',
-  'switched',
-  'kept',
-  'done',
-];
+import { StagedHere, STEPS } from './staged-here.ts';
 
 test.each<Act>(['release', 'rollback'])(
   'a receiver that is killed at any step of a %s, and before any change that it makes on the disk, has all old or all new',

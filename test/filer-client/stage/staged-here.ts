@@ -10,6 +10,17 @@ import type { SwitchStep } from '../../../apps/filer-client/src/receive/stage/sw
 import { NetworkHere } from '../../support/network-here.ts';
 import { filesBelow } from '../../support/test-network.ts';
 
+/** A release or a rollback comes to each of these, in this order. */
+export const STEPS: readonly SwitchStep[] = [
+  'begun',
+  'prepared',
+  'noted',
+  'switched one',
+  'switched',
+  'kept',
+  'done',
+];
+
 export const OLD = { a: 'one', 'sub/b': 'old', gone: 'gone soon' };
 export const NEW = { a: 'one', 'sub/b': 'new', c: 'added' };
 

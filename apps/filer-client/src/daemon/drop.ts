@@ -1,6 +1,6 @@
 import { aborted } from '@filer/protocol';
 import { jobIdFor, newJobId } from '../jobs/job-id.ts';
-import { shownRequest, type SendRequest } from '../jobs/send-request.ts';
+import { SEND_DEFAULTS, shownRequest, type SendRequest } from '../jobs/send-request.ts';
 import type { DropOutcome, DropRequest, Upload } from '../send/drop-request.ts';
 import type { Drops } from '../send/drops.ts';
 import { removeSpooled } from '../send/spool-folder.ts';
@@ -103,21 +103,10 @@ function jobOf({ session, id }: Upload): string {
 }
 
 const HOW = {
-  as: '',
-  into: '',
+  ...SEND_DEFAULTS,
   spooled: true,
   dropped: true,
   timeoutMs: TIMEOUT_MS,
   onConflict: 'update',
-  checksum: false,
-  snapshot: false,
-  exclude: [],
-  mirror: false,
-  stage: false,
-  links: 'keep',
   queue: true,
-  limit: undefined,
-  directOnly: false,
-  relayOnly: false,
-  watch: 0,
-} as const satisfies Partial<SendRequest>;
+} as const satisfies SendRequest;

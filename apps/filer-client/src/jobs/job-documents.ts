@@ -7,10 +7,7 @@ import type { KeptDelivery, KeptJob } from '../store/job-rows.ts';
 import type { JobDocument, ProgressDocument, RecipientDocument } from '../api/contract/transfers.ts';
 import { keptGet } from './kept-get.ts';
 import { rolloutDocument, stageDocument } from './stage-documents.ts';
-import { namedPaths, shownRequest, pulledPath } from './send-request.ts';
-
-/** Of a request that cannot be read. */
-const NOTHING = { as: '', into: '', to: [], note: '', watch: 0, mirror: false, stage: false };
+import { namedPaths, pulledPath, SEND_DEFAULTS, shownRequest } from './send-request.ts';
 
 /** Where jobs stand, and what of them is staged. */
 export interface Stores {
@@ -24,7 +21,7 @@ export function jobDocument(
   progressOf: (job: string, peerId: string) => ProgressDocument | null = () => null,
 ): JobDocument {
   const request = shownRequest(job.request);
-  const { as, into, to, note, watch, mirror, stage } = request ?? NOTHING;
+  const { as, into, to, note, watch, mirror, stage } = request ?? SEND_DEFAULTS;
   const got = keptGet(job);
   const shared = got?.source ?? pulledPath(job.request);
   return {

@@ -88,7 +88,8 @@ export type SentLinks = Exclude<Links, 'require'>;
 
 export const LINKS: readonly SentLinks[] = ['keep', 'copy', 'skip'];
 
-const DEFAULTS: SendRequest = {
+/** What was not said otherwise. */
+export const SEND_DEFAULTS: SendRequest = {
   paths: [],
   as: '',
   into: '',
@@ -132,27 +133,27 @@ export function parseKeptRequest(json: string): SendRequest {
     return Array.isArray(list) ? list.map(String) : [];
   };
   const numberOf = (key: 'timeoutMs' | 'bytesTotal' | 'droppedFiles' | 'watch'): number =>
-    Number(kept.get(key) ?? DEFAULTS[key]);
+    Number(kept.get(key) ?? SEND_DEFAULTS[key]);
   return {
     paths: textsOf('paths'),
-    as: textOr(kept.get('as'), DEFAULTS.as),
-    into: textOr(kept.get('into'), DEFAULTS.into),
+    as: textOr(kept.get('as'), SEND_DEFAULTS.as),
+    into: textOr(kept.get('into'), SEND_DEFAULTS.into),
     spooled: kept.get('spooled') === true,
     dropped: kept.get('dropped') === true,
     droppedFiles: numberOf('droppedFiles'),
     to: textsOf('to'),
-    note: textOr(kept.get('note'), DEFAULTS.note),
+    note: textOr(kept.get('note'), SEND_DEFAULTS.note),
     timeoutMs: numberOf('timeoutMs'),
     bytesTotal: numberOf('bytesTotal'),
-    onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? DEFAULTS.onConflict,
+    onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? SEND_DEFAULTS.onConflict,
     checksum: kept.get('checksum') === true,
     snapshot: kept.get('snapshot') === true,
     exclude: textsOf('exclude'),
     mirror: kept.get('mirror') === true,
     stage: kept.get('stage') === true,
-    links: LINKS.find((each) => each === kept.get('links')) ?? DEFAULTS.links,
+    links: LINKS.find((each) => each === kept.get('links')) ?? SEND_DEFAULTS.links,
     queue: kept.get('queue') === true,
-    limit: kept.get('limit') === undefined ? DEFAULTS.limit : Number(kept.get('limit')),
+    limit: kept.get('limit') === undefined ? SEND_DEFAULTS.limit : Number(kept.get('limit')),
     directOnly: kept.get('directOnly') === true,
     relayOnly: kept.get('relayOnly') === true,
     watch: numberOf('watch'),

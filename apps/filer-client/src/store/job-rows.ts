@@ -1,17 +1,8 @@
 import { isErrorCode, type ErrorCode } from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
-import { countsBy, type DeliveryCounts } from '../api/contract/counts.ts';
+import { countsBy, DELIVERY_STATES, type DeliveryCounts } from '../api/contract/counts.ts';
 
 const JOB_STATES = ['queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'interrupted'] as const;
-const DELIVERY_STATES = [
-  'queued',
-  'running',
-  'paused',
-  'delivered',
-  'failed',
-  'cancelled',
-  'interrupted',
-] as const;
 
 /** `queued`: some recipient waits, and none is served now. `paused`: a person stopped it for now. `damaged`: its row cannot be read. */
 export type JobState = (typeof JOB_STATES)[number] | 'damaged';

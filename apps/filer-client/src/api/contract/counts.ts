@@ -1,5 +1,16 @@
 import * as v from 'valibot';
 
+/** How a recipient of a job can stand, as it is kept. */
+export const DELIVERY_STATES = [
+  'queued',
+  'running',
+  'paused',
+  'delivered',
+  'failed',
+  'cancelled',
+  'interrupted',
+] as const;
+
 /** What is counted of one recipient of a job over all its tries, or of all together. */
 export const deliveryCounts = v.object({
   filesSent: v.number(),

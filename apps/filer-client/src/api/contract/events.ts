@@ -1,6 +1,6 @@
 import { arrayOf, eventsMethod, type EventOf, type Events } from '@filer/program';
 import * as v from 'valibot';
-import { offerTold, receivedFile } from './peers.ts';
+import { messageTold, offerTold, receivedFile } from './peers.ts';
 
 /*
  * What happens at a filer-client. Some events tell all of it, for those who show it; the others say that there is something
@@ -8,18 +8,7 @@ import { offerTold, receivedFile } from './peers.ts';
  */
 
 const schemas = {
-  message: v.object({
-    id: v.string(),
-    from: v.string(),
-    fromId: v.string(),
-    /** Whether the ip-server itself wrote it. */
-    fromServer: v.boolean(),
-    /** This machine's name, `@group` or `@all`. */
-    to: v.string(),
-    text: v.string(),
-    /** ISO 8601, by the sender's clock. */
-    time: v.string(),
-  }),
+  message: messageTold,
   received: receivedFile,
   offer: offerTold,
   presence: v.object({

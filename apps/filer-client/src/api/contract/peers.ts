@@ -111,8 +111,8 @@ const textOutcome = v.object({
 });
 export type TextOutcome = v.InferOutput<typeof textOutcome>;
 
-/** A text that came. It is another machine's: escape it. */
-const messageDocument = v.object({
+/** A text that comes. It is another machine's: escape it. */
+export const messageTold = v.object({
   id: v.string(),
   from: v.string(),
   fromId: v.string(),
@@ -121,11 +121,12 @@ const messageDocument = v.object({
   /** This machine's name, `@group` or `@all`. */
   to: v.string(),
   text: v.string(),
-  /** By the sender's clock. */
+  /** ISO 8601, by the sender's clock. */
   time: v.string(),
-  receivedAt: v.string(),
-  kept: v.boolean(),
 });
+
+/** A text that came. */
+const messageDocument = v.object({ ...messageTold.entries, receivedAt: v.string(), kept: v.boolean() });
 export type MessageDocument = v.InferOutput<typeof messageDocument>;
 
 /** One live connection of a running peer. */

@@ -1,24 +1,15 @@
 import { CONFLICTS } from '@filer/protocol';
 import { arrayOf, count, errorCode, method, text } from '@filer/program';
 import * as v from 'valibot';
-import { deliveryCounts } from './counts.ts';
+import { DELIVERY_STATES, deliveryCounts } from './counts.ts';
 
 /*
  * What a send tells while it runs: the lines of `send --json`, and what progress bars are drawn from. Names of
  * fields are a contract (docs/cli/).
  */
 
-/** How a recipient of a job can stand. `damaged`: what is stored of it cannot be read. */
-const DELIVERY_STATES = [
-  'queued',
-  'running',
-  'paused',
-  'delivered',
-  'failed',
-  'cancelled',
-  'interrupted',
-  'damaged',
-] as const;
+/** How a recipient of a job stands. `damaged`: what is stored of it cannot be read. */
+export const deliveryState = v.picklist([...DELIVERY_STATES, 'damaged']);
 
 export const jobStarted = v.object({
   type: v.literal('job'),
@@ -148,7 +139,7 @@ const recipientEnded = v.object({
   recipient: v.string(),
   recipientId: v.string(),
   ok: v.boolean(),
-  state: v.picklist(DELIVERY_STATES),
+  state: deliveryState,
   code: v.nullable(errorCode),
   /** In words. */
   status: v.string(),
@@ -165,8 +156,6 @@ const wouldSend = v.object({
   kind: v.picklist(['file', 'dir', 'link']),
   size: v.number(),
 });
-
-export const deliveryState = v.picklist(DELIVERY_STATES);
 
 export const recipientDone = v.object({
   name: v.string(),
