@@ -78,8 +78,6 @@ function worst(...how: Parameters<typeof run>): Result {
 }
 
 function run(count: number, isMixed: boolean, failing: number, isKnown: boolean): Result {
-  const plan = new RelayPlan();
-  plan.found(FILE);
   const machines: Machine[] = Array.from({ length: count }, (_, n) => ({
     id: `m${n}`,
     rate: rateOf(isMixed),
@@ -87,7 +85,9 @@ function run(count: number, isMixed: boolean, failing: number, isKnown: boolean)
     bytes: 0,
     fromSender: 0,
   }));
+  const plan = new RelayPlan(isKnown ? machines.map(({ rate }) => rate) : []);
   const byId = new Map(machines.map((machine) => [machine.id, machine]));
+  plan.found(FILE);
   const waiting = [...machines];
   const open = new Set<Machine>();
   let [fastMs, lastMs, sent] = [0, 0, 0];

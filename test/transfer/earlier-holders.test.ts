@@ -35,7 +35,7 @@ class Late {
         return dialler;
       },
     });
-    this.race = new RelayRace(1, new KnownRates(), earlier);
+    this.race = new RelayRace(1, new KnownRates(), [], earlier);
     this.race.found(1);
     onTestFinished(() => this.race[Symbol.dispose]());
   }

@@ -274,3 +274,30 @@ test('one that is slow itself is left the time that its blocks take', () => {
   }
   expect(chain.links).toBe('a→b b→c');
 });
+
+test('who was slow in earlier jobs is a leaf, whoever comes first', () => {
+  const rates = { a: 50, b: 50, c: 200, d: 200, e: 200, f: 50, g: 50, h: 10 };
+  const plan = new RelayPlan(Object.values(rates).map((rate) => rate * MiB));
+  for (const [id, rate] of Object.entries(rates)) plan.join({ id, passes: true, rate: rate * MiB }, 0);
+
+  const chain: string[] = [];
+  for (let at: string | undefined = 'c'; at !== undefined; [at] = plan.successorsOf(at)) chain.push(at);
+  expect(chain.join('')).toBe('cdeabfgh');
+  expect(plan.successorsOf('h')).toEqual([]);
+});
+
+test('one that has more than its holder, and is faster, waits for it no longer', () => {
+  const plan = new RelayPlan();
+  plan.join({ id: 'fast', passes: true, rate: 10 * MiB }, 0);
+  plan.join({ id: 'slow', passes: true }, 0);
+  plan.progressed('fast', 60 * MiB, 0);
+  plan.failed('slow', 'fast', 0);
+  expect(plan.holderOf('fast')).toBe('slow');
+
+  for (let second = 1; second <= 6; second++) {
+    plan.progressed('slow', second * MiB, second * 1_000);
+    plan.tick(second * 1_000);
+  }
+
+  expect(plan.holderOf('fast')).toBeUndefined();
+});

@@ -73,12 +73,13 @@ export class LiveJob {
     this.#parts = parts;
     const { limit } = this.request;
     const { member } = parts.outreach;
-    const recipients = member.jobs.deliveries(job.id).length;
-    const isToMany = recipients > 1;
-    if (recipients >= PASS_ON_FROM_RECIPIENTS && waysOf(this.request) === 'any')
+    const recipients = member.jobs.deliveries(job.id).map(({ peer }) => peer);
+    const isToMany = recipients.length > 1;
+    if (recipients.length >= PASS_ON_FROM_RECIPIENTS && waysOf(this.request) === 'any')
       this.#race = new RelayRace(
         member.passOnFromBytes,
         member.recipientRates,
+        recipients,
         earlierRecipients(job.id, parts.outreach),
       );
     this.#shared = {

@@ -3,7 +3,7 @@
  */
 
 import { MAX_AHEAD_BYTES } from '@filer/protocol';
-import { isHolder, isUnheard, PACE_PART, rateBefore, type Stand } from './relay-stand.ts';
+import { isHolder, isSlower, isUnheard, PACE_PART, rateBefore, type Stand } from './relay-stand.ts';
 
 /** So many slow ones one holder has that serves no one else, before they share an uplink that others need. */
 const MOST_LEAVES = 3;
@@ -77,7 +77,7 @@ export class RelayOrder {
     const successors = this.#successors(false);
     const isNear = (each: Stand): number => (each.member.subnet === stand.member.subnet ? 1 : 0);
     return this.stands
-      .filter(({ member }) => !successors.has(member.id))
+      .filter((each) => !successors.has(each.member.id) && !isSlower(each, stand))
       .sort((a, b) => isNear(b) - isNear(a) || b.bytes - a.bytes)
       .find((each) => this.mayHold(each, stand, now))?.member.id;
   }
@@ -90,8 +90,12 @@ export class RelayOrder {
     const [leaves, others] = [this.#successors(true), this.#successors(false)];
     const loadOf = ({ member: { id } }: Stand): number =>
       MOST_LEAVES * (others.get(id) ?? 0) + (leaves.get(id) ?? 0);
-    return this.stands.sort((a, b) => loadOf(a) - loadOf(b)).find((each) => this.mayHold(each, stand, now))
-      ?.member.id;
+    // Who is near the end holds up few.
+    const place = new Map(this.chain().map((each, n) => [each, n]));
+    return this.stands
+      .filter((each) => !isSlower(each, stand))
+      .sort((a, b) => loadOf(a) - loadOf(b) || (place.get(b) ?? 0) - (place.get(a) ?? 0))
+      .find((each) => this.mayHold(each, stand, now))?.member.id;
   }
 
   /** How many take from each holder, that are slow or may be, or are not. */
@@ -118,12 +122,14 @@ export class RelayOrder {
     return false;
   }
 
-  /** The end of the chain in which one is, without those behind another one. */
+  /** The end of the chain in which one is, without those behind another one, and without a slower end: that one would wait for it. */
   lastBehind(stand: Stand | undefined, without: Stand): Stand | undefined {
     let last = stand;
     for (let next = stand; next !== undefined && next !== without;) {
       last = next;
-      next = this.behind(next.member.id).find((each) => isHolder(each) && each !== without);
+      next = this.behind(next.member.id).find(
+        (each) => isHolder(each) && each !== without && !isSlower(each, without),
+      );
     }
     return last;
   }
@@ -134,7 +140,7 @@ export class RelayOrder {
     let first: Stand | undefined;
     for (const stand of stands.toSorted((a, b) => b.bytes - a.bytes)) {
       const end = !isHolder(stand) ? undefined : this.lastBehind(first, stand);
-      const isNext = end !== undefined && this.mayHold(end, stand, now);
+      const isNext = end !== undefined && !isSlower(end, stand) && this.mayHold(end, stand, now);
       const leafOf = isHolder(stand) || !stand.member.passes ? undefined : this.leafHolder(stand, now);
       if (leafOf !== undefined) moves.push(this.move(stand, leafOf, now));
       else if (isNext) moves.push(this.move(stand, end.member.id, now));

@@ -19,6 +19,7 @@ import {
   forgive,
   HELD_UP_BYTES,
   isHolder,
+  isSlower,
   isUnheard,
   medianOf,
   newStand,
@@ -45,6 +46,13 @@ export class RelayPlan {
   #lookedAt: number | undefined;
   #cutAt = 0;
   #foundBytes = 0;
+  /** What most took in earlier jobs; undefined where that is known of none. */
+  readonly #medianBefore: number | undefined;
+
+  /** @param rates of earlier jobs, as far as they are known of the recipients: who is slow does not depend on who comes first */
+  constructor(rates: readonly number[] = []) {
+    this.#medianBefore = medianOf(rates);
+  }
 
   /** Who takes from a recipient now. */
   successorsOf(id: string): readonly string[] {
@@ -85,8 +93,9 @@ export class RelayPlan {
 
   /** Whether one got less than a third of what most got in earlier jobs, as far as these are known. */
   #wasSlow({ rate }: RelayMember): boolean {
-    const known = this.#order.stands.flatMap(({ member }) => member.rate ?? []);
-    return rate !== undefined && rate < (medianOf(known) ?? 0) * SLOW_PART;
+    const median =
+      this.#medianBefore ?? medianOf(this.#order.stands.flatMap(({ member }) => member.rate ?? []));
+    return rate !== undefined && rate < (median ?? 0) * SLOW_PART;
   }
 
   /** One that has everything serves what the sender serves until now. */
@@ -219,7 +228,10 @@ export class RelayPlan {
   /** The link of a recipient with its holder. */
   #judge(stand: Stand, now: number): readonly Move[] {
     const holder = this.#order.standOf(stand.holder);
-    if (holder === undefined || stand.awaitedBytes === 0) return [];
+    if (holder === undefined) return [];
+    if (holder.bytes < stand.bytes && isSlower(holder, stand))
+      return [this.#order.move(stand, this.#order.freeHolder(stand, now), now)];
+    if (stand.awaitedBytes === 0) return [];
     const least = this.#rates.leastFor(holder, now);
     const silent = isSilent(stand, now);
     if (silent || isStuck(stand, least, now) || isSlow(stand, least, now))

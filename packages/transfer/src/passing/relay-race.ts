@@ -14,7 +14,7 @@ export interface Via {
 
 /** A job's content on its way to many at the cost of one: its recipients, each on a lane of its own. */
 export class RelayRace implements Race, Disposable {
-  readonly #plan = new RelayPlan();
+  readonly #plan: RelayPlan;
   readonly #fromBytes: number;
   readonly #rates: KnownRates;
   readonly #earlier: EarlierHolders | undefined;
@@ -30,10 +30,17 @@ export class RelayRace implements Race, Disposable {
   /**
    * @param fromBytes what less than this holds goes to each from the sender
    * @param rates what is known of earlier jobs @default nothing
+   * @param recipients of the job, as far as they are known before they come
    * @param earlier those that have all of it already @default they are not asked
    */
-  constructor(fromBytes = PASS_ON_FROM_BYTES, rates = new KnownRates(), earlier?: EarlierHolders) {
+  constructor(
+    fromBytes = PASS_ON_FROM_BYTES,
+    rates = new KnownRates(),
+    recipients: readonly string[] = [],
+    earlier?: EarlierHolders,
+  ) {
     this.#earlier = earlier;
+    this.#plan = new RelayPlan(recipients.flatMap((id) => rates.of(id) ?? []));
     this.#fromBytes = fromBytes;
     this.#rates = rates;
   }

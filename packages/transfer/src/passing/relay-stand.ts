@@ -151,3 +151,9 @@ export function seenRate({ member, bestRate }: Stand): number {
 export function rateBefore({ member, bestRate }: Stand): number {
   return member.rate ?? (bestRate === 0 ? Infinity : bestRate);
 }
+
+/** Whether one would wait for a holder that gets less than it does itself: then the sender serves it. */
+export function isSlower(holder: Stand, stand: Stand): boolean {
+  const rate = seenRate(holder);
+  return rate > 0 && rate < seenRate(stand) * PACE_PART;
+}
