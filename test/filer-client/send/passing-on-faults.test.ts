@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HeldBlocks } from '@filer/transfer';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { begunTogether } from '../../support/begun-together.ts';
+import { begunTogether, halfway } from '../../support/begun-together.ts';
+import { until } from '../../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../../support/network-here.ts';
 import type { Line } from '../../support/programs.ts';
 
@@ -12,10 +13,11 @@ const TO = ['bob', 'carol', 'dave'];
 
 let network: NetworkHere;
 let anna: ClientHere;
+const clients = new Map<string, ClientHere>();
 
 beforeAll(async () => {
   network = await NetworkHere.open();
-  for (const name of TO) await network.add(name);
+  for (const name of TO) clients.set(name, await network.add(name));
   anna = await network.add('anna');
   for (const name of TO) await anna.sees(name);
 });
@@ -50,6 +52,51 @@ async function fileOf(name: string, content: Buffer): Promise<string> {
   await writeFile(file, content);
   return file;
 }
+
+test('one that goes in the middle holds no one up, and gets what it lacks when it is back', async () => {
+  const content = randomBytes(8 * MiB + 7);
+  const file = await fileOf('gone', content);
+  const half = halfway(3, 4 * MiB);
+  const sending = anna.ask('send', file, '--to', TO.join(','), '--queue');
+  await half.reached;
+
+  await clients.get('bob')?.[Symbol.asyncDispose]();
+  half.release();
+  for (const name of ['carol', 'dave'])
+    await until(
+      () => hasIt(name, 'gone', content).catch(() => false),
+      (isThere) => isThere,
+    );
+  expect(await hasIt('bob', 'gone', content).catch(() => false)).toBe(false);
+
+  clients.set('bob', await (await network.start(network.home('bob'))).connected());
+  expect(rowsOf(await sending).map(({ name, state }) => [name, state])).toEqual(
+    TO.map((name) => [name, 'delivered']),
+  );
+  expect(await haveIt('gone', content)).toEqual([true, true, true]);
+});
+
+test('a sender that stops in the middle of a race continues it when it is there again', async () => {
+  const content = randomBytes(16 * MiB + 7);
+  const file = await fileOf('resumed', content);
+  const half = halfway(3, 8 * MiB);
+  const sending = anna.run('send', file, '--to', TO.join(','), '--queue', '--json');
+  await half.reached;
+
+  const stopping = anna[Symbol.asyncDispose]();
+  half.release();
+  await stopping;
+  await sending;
+  vi.restoreAllMocks();
+  anna = await (await network.start(anna.home)).connected();
+
+  for (const name of TO)
+    await until(
+      () => hasIt(name, 'resumed', content).catch(() => false),
+      (isThere) => isThere,
+    );
+  expect(await haveIt('resumed', content)).toEqual([true, true, true]);
+});
 
 test.each<[string, (content: Buffer | undefined) => Buffer | undefined]>([
   ['give other blocks than they were asked for', (content) => content?.fill(1)],
