@@ -301,3 +301,15 @@ test('one that has more than its holder, and is faster, waits for it no longer',
 
   expect(plan.holderOf('fast')).toBeUndefined();
 });
+
+test('one that was silent for a moment takes of others again once it gets on, so that the sender has its uplink', () => {
+  const chain = new Chain('abcd');
+  chain.seconds(5, {});
+  chain.seconds(4, { b: -1, c: 0, d: 0 });
+  expect([chain.plan.holderOf('b'), chain.plan.holderOf('c')]).toEqual([undefined, 'a']);
+
+  chain.seconds(6, {});
+
+  expect(chain.plan.holderOf('b')).toBe('d');
+  expect(chain.plan.successorsOf('b')).toEqual([]);
+});

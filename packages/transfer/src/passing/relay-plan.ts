@@ -34,6 +34,8 @@ export type { Move, RelayMember };
 
 /** How often `tick` is called, in ms. */
 export const LOOK_EVERY_MS = 1_000;
+/** So often one that was silent is given to others once more. */
+const MOST_RETURNS = 2;
 /** So long a chain is to be for a cut. */
 const LEAST_CUT = 4;
 
@@ -197,11 +199,14 @@ export class RelayPlan {
     for (const stand of this.#order.stands) {
       this.#acquit(stand, now);
       if (stand.isDone || this.#order.standOf(stand.member.id) !== stand) continue;
-      if (isUnheard(stand, now)) moves.push(...this.#blame.isolate(stand, now));
-      else moves.push(...this.#judge(stand, now));
+      if (isUnheard(stand, now)) {
+        if (stand.holder !== undefined || !stand.isLeaf) stand.outcasts++;
+        moves.push(...this.#blame.isolate(stand, now));
+      } else moves.push(...this.#judge(stand, now));
     }
     if (!this.#order.isOff && this.#rates.isSenderBetter(this.#order.size))
       return [...moves, ...this.#stop(now)];
+    if (moves.length === 0) moves.push(...this.#takeBack(now));
     if (moves.length === 0) moves.push(...this.#mendPace(now));
     if (moves.length === 0) moves.push(...this.#cut(now));
     if (moves.length === 0) moves.push(...this.#probeHead(now));
@@ -234,8 +239,22 @@ export class RelayPlan {
     if (stand.awaitedBytes === 0) return [];
     const least = this.#rates.leastFor(holder, now);
     const silent = isSilent(stand, now);
-    if (silent || isStuck(stand, least, now) || isSlow(stand, least, now))
-      return this.#blame.trouble(stand, holder, now, !silent);
+    if (!silent && !isStuck(stand, least, now) && !isSlow(stand, least, now)) return [];
+    const moves = this.#blame.trouble(stand, holder, now, !silent);
+    if (silent && stand.holder === undefined) stand.outcasts++;
+    return moves;
+  }
+
+  /** One that went to the sender since it was silent, and gets on again, takes of others: the sender's uplink is what all wait for. */
+  #takeBack(now: number): readonly Move[] {
+    for (const stand of this.#order.stands) {
+      const { holder, isDone, outcasts, since, member } = stand;
+      if (holder !== undefined || isDone || !member.passes || outcasts < 1 || outcasts > MOST_RETURNS)
+        continue;
+      if (now - since < RATE_MS || isUnheard(stand, now) || (rateOf(stand, now) ?? 0) === 0) continue;
+      const to = this.#order.isOff ? undefined : this.#order.leafHolder(stand, now);
+      if (to !== undefined) return [this.#order.move(stand, to, now)];
+    }
     return [];
   }
 

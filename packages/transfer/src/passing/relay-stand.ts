@@ -36,6 +36,8 @@ export interface Stand {
   isLeaf: boolean;
   /** It gets less than others from its holder. */
   isSlow: boolean;
+  /** How often it went to the sender since it was silent, and may have been held up by something that is over. */
+  outcasts: number;
   /** It had trouble with a holder, and either may be the reason: it holds no others until it gets what it lacks. */
   suspectAt: number | undefined;
   /** It has all, and is asked nothing more: those who take from it may continue. */
@@ -74,6 +76,7 @@ export function newStand(member: RelayMember, before: Stand | undefined, now: nu
     holder: undefined,
     isLeaf: !member.passes || (before?.isLeaf ?? false),
     isSlow: before?.isSlow ?? false,
+    outcasts: before?.outcasts ?? 0,
     suspectAt: undefined,
     isDone: member.hasAll ?? false,
     bytes: 0,
