@@ -187,7 +187,7 @@ test.skipIf(needs.namespaces())(
       await stop(who);
     } finally {
       await run('umount', ['-l', inbox]);
-      }
+    }
   },
   180_000,
 );
