@@ -16,6 +16,12 @@ export interface BlockSource {
   has(block: number): Promise<Buffer | undefined>;
   /** @returns its first `bytes`, in memory that the next call uses again; undefined when they cannot be read */
   read(block: number, bytes: number): Promise<Buffer | undefined>;
+  /**
+   * The same from any place on.
+   *
+   * @default it can be taken by blocks alone
+   */
+  readonly readAt?: ((from: number, bytes: number) => Promise<Buffer | undefined>) | undefined;
 }
 
 /** Digests one file, block by block. */

@@ -33,9 +33,18 @@ export class BasisBlocks implements BlockSource {
     return content === undefined ? undefined : digestOfBlock(content);
   }
 
+  /** Of an older version alone: what an earlier try left is written over while it is read. */
+  get readAt(): BlockSource['readAt'] {
+    if (this.#older === undefined || this.#ownBytes > 0) return undefined;
+    return (from, bytes) => this.#readAt(from, bytes);
+  }
+
   /** @returns fewer bytes where the file has become shorter */
   async read(block: number, bytes: number): Promise<Buffer | undefined> {
-    const offset = block * DIGEST_BLOCK_BYTES;
+    return await this.#readAt(block * DIGEST_BLOCK_BYTES, bytes);
+  }
+
+  async #readAt(offset: number, bytes: number): Promise<Buffer | undefined> {
     this.#block ??= Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
     const from = this.isOwn(offset, bytes) ? this.#own : (this.#older?.descriptor ?? this.#own);
     try {

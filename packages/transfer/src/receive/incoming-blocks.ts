@@ -2,11 +2,13 @@ import {
   BLOCK_DIGEST_BYTES,
   DIGEST_BLOCK_BYTES,
   FilerError,
+  type BasisBlockList,
   type Digests,
   type FileEnd,
 } from '@filer/protocol';
 import type { FileSink } from '../digests/blocks.ts';
 import { digestOfBlock, digestsOfSmall, digestText, EMPTY_DIGESTS } from '../digests/digests.ts';
+import { rollingSum } from '../digests/rolling-sum.ts';
 
 /** Answers about the basis that are remembered: a sender asks for the next one while it uses the last. */
 const MAX_ANSWERS = 3;
@@ -145,6 +147,40 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
     this.#answers.push({ first, digests });
     if (this.#answers.length > MAX_ANSWERS) this.#answers.shift();
     return digests;
+  }
+
+  /** The same of whole blocks alone, with their rolling sums. @returns undefined where they are in the place of the file's alone */
+  async basisWithSums(first: number, count: number): Promise<BasisBlockList | undefined> {
+    const { readAt } = this.sink.basis;
+    if (readAt === undefined) return undefined;
+    const [digests, sums]: [Buffer[], number[]] = [[], []];
+    for (let block = first; block < first + count; block++) {
+      const content = await readAt(block * DIGEST_BLOCK_BYTES, DIGEST_BLOCK_BYTES);
+      if (content?.length !== DIGEST_BLOCK_BYTES) break;
+      digests.push(digestOfBlock(content));
+      sums.push(rollingSum(content));
+    }
+    return { digests: Buffer.concat(digests), sums };
+  }
+
+  /**
+   * Takes the next block from another place of the basis.
+   *
+   * @param expected its digest
+   * @returns false when it is not what its sender says: the basis cannot be used again
+   * @throws FilerError what the sink throws
+   */
+  async moved(bytes: number, from: number, expected: string | undefined): Promise<boolean> {
+    const offset = this.#verified;
+    await this.sink.settled();
+    const content = await this.sink.basis.readAt?.(from, bytes);
+    if (content?.length !== bytes) return false;
+    const digest = digestText(this.sink.digests.addBlock(content));
+    if (digest !== expected) return false;
+    await this.sink.writeSame(content, offset);
+    this.sink.hold?.(digest, offset, bytes);
+    this.#verified += bytes;
+    return true;
   }
 
   /**

@@ -2,6 +2,7 @@ import {
   FilerError,
   GOT_EVERY_BYTES,
   STREAM_OVERHEAD_BYTES,
+  type BasisBlockList,
   type BasisRequest,
   type Chunk,
   type EntryFailure,
@@ -141,7 +142,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     const stream = this.#streamOf(entry, 'what is the same');
     stream.passSame(same);
     const { blocks } = stream;
-    if (blocks !== undefined) await this.#advance(stream, bytes, this.#appendSame(stream, blocks, bytes));
+    if (blocks !== undefined) await this.#advance(stream, bytes, this.#appendSame(stream, blocks, same));
     this.#tellGot(stream, bytes);
   }
 
@@ -163,8 +164,12 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     this.#lose(wanted, message, bytes);
   }
 
-  async #appendSame(stream: OpenStream<S>, blocks: IncomingBlocks<S>, bytes: number): Promise<void> {
-    if (await blocks.same(bytes)) return;
+  async #appendSame(
+    stream: OpenStream<S>,
+    blocks: IncomingBlocks<S>,
+    { bytes, from, block }: Same,
+  ): Promise<void> {
+    if (await (from === undefined ? blocks.same(bytes) : blocks.moved(bytes, from, block))) return;
     const { wanted } = stream;
     stream.blocks = undefined;
     await blocks.sink.drop();
@@ -180,9 +185,11 @@ export class IncomingStreams<S extends FileSink = FileSink> {
   }
 
   /** The digests of the blocks that are there of the open stream's file. @throws FilerError `unexpected-message` */
-  async basis({ entry, first, count }: BasisRequest): Promise<Buffer> {
-    const stream = this.#streamOf(entry, 'asking for the basis');
-    return (await stream.blocks?.basis(first, count)) ?? Buffer.alloc(0);
+  async basis({ entry, first, count, sums }: BasisRequest): Promise<BasisBlockList> {
+    const { blocks } = this.#streamOf(entry, 'asking for the basis');
+    const withSums = sums ? await blocks?.basisWithSums(first, count) : undefined;
+    if (withSums !== undefined) return withSums;
+    return { digests: (await blocks?.basis(first, count)) ?? Buffer.alloc(0), sums: undefined };
   }
 
   async #advance(stream: OpenStream<S>, bytes: number, writing: Promise<void>): Promise<void> {

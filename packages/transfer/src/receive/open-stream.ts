@@ -61,10 +61,10 @@ export class OpenStream<S extends FileSink> {
   }
 
   /** @throws FilerError `unexpected-message` when what is the same is not the next whole block */
-  passSame({ entry, offset, bytes }: Same): void {
+  passSame({ entry, offset, bytes, from = offset }: Same): void {
     const end = offset + bytes;
     const isBlock = offset % DIGEST_BLOCK_BYTES === 0 && (bytes === DIGEST_BLOCK_BYTES || end === this.#size);
-    const isThere = this.blocks === undefined || end <= this.blocks.sink.basis.bytes;
+    const isThere = this.blocks === undefined || from + bytes <= this.blocks.sink.basis.bytes;
     if (offset !== this.#position || end > this.#size || !isBlock || !isThere)
       throw outOfPlace(`${bytes} bytes that are the same at ${offset} of entry ${entry}`);
     this.#position = end;

@@ -1,14 +1,15 @@
 import { readSync } from 'node:fs';
 import {
-  BLOCK_DIGEST_BYTES,
   chunkHeader,
   DIGEST_BLOCK_BYTES,
   formatSame,
   relayedMessage,
   type Digests,
+  type Same,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import { digestText } from '../digests/digests.ts';
+import { ReceiverBasis, type AskBasis } from './receiver-basis.ts';
 import type { SendWindow } from './send-window.ts';
 import type { Limit } from '../wire/rate-limit.ts';
 import { listedReader, ownReader, type ListedFile, type Piece, type Reader } from './reader.ts';
@@ -24,16 +25,6 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** One is written while the next one waits: more would be copied together. */
 const MAX_IN_FLIGHT = 2;
-
-/** Blocks that are compared for one answer: the next ones are asked for meanwhile. */
-const BLOCKS_AT_ONCE = 128;
-
-/**
- * Asks for digests of the basis that the receiver has.
- *
- * @returns those of at most `count` blocks from `first` on, one after the other; fewer where the basis ends
- */
-export type AskBasis = (first: number, count: number) => Promise<Buffer>;
 
 /** The size of the file that is sent, which may still grow. */
 export interface Size {
@@ -101,8 +92,7 @@ export class ChunkSender {
     const pieces = size.most === Infinity && askBasis === undefined ? 'any' : 'blocks';
     const reader = listed === undefined ? (shared ?? ownReader(read, pieces)) : listedReader(read, listed);
     const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
-    const basis =
-      askBasis === undefined ? undefined : new Basis(askBasis, Math.ceil(size.most / DIGEST_BLOCK_BYTES));
+    const basis = askBasis === undefined ? undefined : new ReceiverBasis(askBasis, read, size.most);
     const inFlight = new SendsInFlight(onSent);
     let turn = 0;
     try {
@@ -113,7 +103,8 @@ export class ChunkSender {
         const there = await basis?.digestOf(offset / DIGEST_BLOCK_BYTES);
         await this.#sendWindow.reserve(offset + bytes);
         const block = { entry, source: opened.source, offset, bytes, isWhole: size.most !== Infinity };
-        const listedDigest = there === undefined ? reader.digestAt?.(offset) : undefined;
+        const mayLeave = there === undefined && basis?.isSeeking !== true;
+        const listedDigest = mayLeave ? reader.digestAt?.(offset) : undefined;
         if (await this.#leaveToOthers(block, listedDigest, inFlight)) {
           if (!inFlight.isWanted) return undefined;
           offset += bytes;
@@ -123,11 +114,11 @@ export class ChunkSender {
         await inFlight.gone(buffer);
         const piece = reader.next(buffer, offset, bytes, there);
         if (piece === undefined) return undefined;
-        const isThere = there !== undefined && piece.blockDigest()?.equals(there) === true;
+        const digest = piece.blockDigest();
+        const place = digest === undefined ? undefined : await basis?.placeOf(offset, bytes, digest);
         try {
-          const digest = piece.blockDigest();
-          const isLeft = !isThere && (await this.#leaveToOthers(block, digest, inFlight));
-          if (isThere) await this.#sendSame(entry, offset, piece, inFlight);
+          const isLeft = place === undefined && (await this.#leaveToOthers(block, digest, inFlight));
+          if (place !== undefined) await this.#sendSame({ entry, offset, bytes, ...place }, inFlight);
           else if (!isLeft) await this.#sendChunks(entry, offset, piece, inFlight);
           if (!isLeft) this.#note(block, digest);
         } finally {
@@ -179,9 +170,9 @@ export class ChunkSender {
     this.#lane.sent({ entry, end: offset + bytes, bytes, digest: text, from: undefined, read });
   }
 
-  async #sendSame(entry: number, offset: number, { bytes }: Piece, inFlight: SendsInFlight): Promise<void> {
+  async #sendSame(same: Same, inFlight: SendsInFlight): Promise<void> {
     await inFlight.fewerThan(MAX_IN_FLIGHT);
-    inFlight.add(send(this.#channel, formatSame({ entry, offset, bytes })), 0, offset + bytes);
+    inFlight.add(send(this.#channel, formatSame(same)), 0, same.offset + same.bytes);
   }
 
   /** The digest of the block goes with the first chunk, so that the receiver can verify the block when it is whole. */
@@ -203,49 +194,6 @@ export class ChunkSender {
     }
   }
 }
-
-/** The digests of the receiver's blocks, asked for in order and a little ahead. */
-class Basis {
-  readonly #ask: AskBasis;
-  /** Of the file: a basis may have more, which no one asks for. */
-  readonly #blocks: number;
-  #first = 0;
-  #digests: Buffer | undefined;
-  #next: Promise<Buffer>;
-
-  constructor(ask: AskBasis, blocks: number) {
-    this.#ask = ask;
-    this.#blocks = blocks;
-    this.#next = this.#askFrom(0);
-  }
-
-  /**
-   * For one caller at a time.
-   *
-   * @param block that of the last call, or the one after it
-   * @returns undefined where the basis has ended
-   */
-  async digestOf(block: number): Promise<Buffer | undefined> {
-    if (this.#digests === undefined || block >= this.#first + BLOCKS_AT_ONCE) {
-      if (this.#digests !== undefined) this.#first += BLOCKS_AT_ONCE;
-      this.#digests = await this.#next;
-      const isWhole = this.#digests.length === BLOCKS_AT_ONCE * BLOCK_DIGEST_BYTES;
-      const ahead = this.#first + BLOCKS_AT_ONCE;
-      this.#next = isWhole && ahead < this.#blocks ? this.#askFrom(ahead) : Promise.resolve(NO_DIGESTS);
-    }
-    const at = (block - this.#first) * BLOCK_DIGEST_BYTES;
-    const digest = this.#digests.subarray(at, at + BLOCK_DIGEST_BYTES);
-    return digest.length === BLOCK_DIGEST_BYTES ? digest : undefined;
-  }
-
-  #askFrom(first: number): Promise<Buffer> {
-    const digests = this.#ask(first, Math.min(BLOCKS_AT_ONCE, this.#blocks - first));
-    digests.catch(() => undefined); // told when it is its turn
-    return digests;
-  }
-}
-
-const NO_DIGESTS = Buffer.alloc(0);
 
 /** Reads what was opened. A copy from the page cache takes less time than handing it to another thread would. */
 export function readerOf({ handle, file }: OpenSource): ReadBlock {

@@ -1,4 +1,10 @@
-import { formatBasisRequest, formatSkip, parseBasisAnswer, type PresentFile } from '@filer/protocol';
+import {
+  formatBasisRequest,
+  formatSkip,
+  parseBasisAnswer,
+  type BasisBlockList,
+  type PresentFile,
+} from '@filer/protocol';
 import { send } from '../wire/channel.ts';
 import type { EarlyEnd } from '../wire/early-end.ts';
 import type { Extent } from '../wire/growing.ts';
@@ -80,10 +86,10 @@ export class FileSender implements OutgoingOwner {
     return this.#parts.entries.sent(file, bytes, fileBytes, fileSize);
   }
 
-  async basis(entry: number, first: number, count: number): Promise<Buffer> {
+  async basis(entry: number, first: number, count: number, sums: boolean): Promise<BasisBlockList> {
     return await this.#parts.requests.ask(
       'basis-answer',
-      (id) => formatBasisRequest({ id, entry, first, count }),
+      (id) => formatBasisRequest({ id, entry, first, count, sums }),
       (answer) => parseBasisAnswer(answer, count),
     );
   }

@@ -1,4 +1,4 @@
-import type { EntryFailure, FileEnd, PresentFile } from '@filer/protocol';
+import type { BasisBlockList, EntryFailure, FileEnd, PresentFile } from '@filer/protocol';
 import type { RelayLane } from '../passing/relay-lane.ts';
 import type { Channel } from '../wire/channel.ts';
 import type { Extent } from '../wire/growing.ts';
@@ -74,8 +74,8 @@ export interface OutgoingOwner {
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean;
   /** Waits until a file that is being written has so many bytes, or is complete. @see Growing */
   reach(file: SentFile, bytes: number): Promise<Extent>;
-  /** Asks for what the receiver has of the file that is on its way. @see AskBasis */
-  basis(entry: number, first: number, count: number): Promise<Buffer>;
+  /** Asks for what the receiver has of the file that is on its way. @param sums whether with rolling sums @see AskBasis */
+  basis(entry: number, first: number, count: number, sums: boolean): Promise<BasisBlockList>;
 }
 
 export interface OutgoingParts extends OutgoingOptions {

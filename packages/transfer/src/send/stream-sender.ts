@@ -1,6 +1,7 @@
 import { DIGEST_BLOCK_BYTES, formatEnd, formatFile, formatGrow, type Digests } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import { readerOf, type ChunkSender, type Size } from './chunk-sender.ts';
+import type { AskBasis } from './receiver-basis.ts';
 import type { SendWindow } from './send-window.ts';
 import type { OutgoingOptions, OutgoingOwner, SentFile } from './sent-file.ts';
 import { OpenSource } from './source.ts';
@@ -88,7 +89,7 @@ class OutgoingStream {
       ? reads?.reader(`${identity}:${this.#announced}`, this.#announced, readerOf(this.#opened))
       : undefined;
     const toSend = { opened: this.#opened, shared, listed };
-    const askBasis = (first: number, count: number): Promise<Buffer> => owner.basis(file.entry, first, count);
+    const askBasis: AskBasis = (first, count, sums) => owner.basis(file.entry, first, count, sums);
     return await chunkSender.run(
       file.entry,
       toSend,
