@@ -33,3 +33,16 @@ test('people read times of releases by the clock of their machine', () => {
   expect(planned).toContain(` ${hour}:00:05;`);
   expect(planned).not.toContain(at);
 });
+
+test('a machine that a release did not reach is said to be left as it was, and not to wait', () => {
+  const status = 'not reached: wave 2 of 3 failed at carol';
+  const document = stageDocument(
+    { word: undefined, hook: undefined, wanted: undefined, wave: 3, code: undefined, status },
+    [{ word: { state: 'staged', time: 1, removed: 0 }, hook: undefined }],
+  );
+  expect(stepRows('dave', document).at(-1)).toEqual(['dave', 'stopped', '', '', status]);
+
+  const stopped = { act: 'release', state: 'stopped', wave: 2, waves: 3, at: null } as const;
+  const words = rolloutInWords({ ...stopped, status: 'wave 2 of 3 failed at carol' }, 'k3q9');
+  expect(words).toBe('release stopped: wave 2 of 3 failed at carol');
+});

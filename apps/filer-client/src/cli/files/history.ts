@@ -29,6 +29,7 @@ import { openMember } from '../home-member.ts';
 import { rolloutInWords, STEP_COLUMNS, stepRows } from './release-history.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
 import { JOB, PEER } from '../arguments.ts';
+import { localTime } from '../local-time.ts';
 
 export const args = {
   job: optional(JOB, 'show one job, with a line for each file'),
@@ -114,7 +115,7 @@ function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
 function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Context): void {
   output.json({ type: 'job', ...job });
   output.line(
-    `${job.job}  ${job.state}  ${job.createdAt}${job.note === '' ? '' : `  "${printable(job.note)}"`}`,
+    `${job.job}  ${job.state}  ${localTime(job.createdAt)}${job.note === '' ? '' : `  "${printable(job.note)}"`}`,
   );
   if (job.as !== null || job.shared !== null) output.line(`  ${pathsInWords(job)}`);
   else for (const path of job.paths) output.line(`  ${printable(output.path(path))}`);

@@ -22,14 +22,14 @@ export function stepRows(name: string, { steps, wanted, code, status }: StageDoc
     hook !== null && hook.line !== '' ? hook.line : removed === 0 ? '' : `${removed} removed`,
   ]);
   if (status !== '' || steps.length === 0)
-    rows.push([
-      name,
-      wanted === null ? (code === null ? 'waits' : 'failed') : `${wanted} waits`,
-      '',
-      '',
-      status,
-    ]);
+    rows.push([name, wanted === null ? leftOf(steps.length, code) : `${wanted} waits`, '', '', status]);
   return rows.map((row) => row.map(printable));
+}
+
+/** How one stands that is asked for nothing, and has not done it. */
+function leftOf(steps: number, code: StageDocument['code']): string {
+  if (code !== null) return 'failed';
+  return steps === 0 ? 'waits' : 'stopped';
 }
 
 /** `release: stopped in wave 2 of 3: it failed at carol` */
@@ -39,7 +39,8 @@ export function rolloutInWords(
 ): string {
   if (state === 'planned')
     return `${act} planned for ${at === null ? 'later' : localTime(at)}; \`filer-client ${act} ${job} --withdraw\` takes it back`;
-  const where = waves > 1 ? ` in wave ${wave} of ${waves}` : '';
+  const ofWaves = `wave ${wave} of ${waves}`;
+  const where = waves > 1 && !status.includes(ofWaves) ? ` in ${ofWaves}` : '';
   const next = at === null ? '' : `, which begins at ${localTime(at)}`;
   return `${act} ${state}${state === 'done' ? '' : where}${next}${status === '' ? '' : `: ${printable(status)}`}`;
 }
