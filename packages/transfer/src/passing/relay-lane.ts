@@ -11,12 +11,8 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import type { Limit } from '../wire/rate-limit.ts';
-
-/** Digests of blocks that a recipient has or gets, as far as they are remembered: of 32 GiB in blocks of 1 MiB. */
-const MAX_KNOWN = 32_768;
-
-/** The same of all recipients of a job together, in equal shares: 64 MiB of memory. */
-const MAX_KNOWN_OF_ALL = 16 * MAX_KNOWN;
+import { BlocksOnTheirWay, type BlockOnItsWay } from './blocks-on-their-way.ts';
+import { KnownBlocks } from './known-blocks.ts';
 
 /** How long one waits for the holder to come to where it is itself, in ms. */
 const WAIT_MS = 4_000;
@@ -56,31 +52,14 @@ export interface LaneOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** A block on its way to a recipient. */
-export interface BlockOnItsWay {
-  readonly entry: number;
-  /** Where it ends in its file. */
-  readonly end: number;
-  readonly bytes: number;
-  readonly digest: string;
-  /** Who was named for it; undefined where the sender sent it. */
-  readonly from: string | undefined;
-  /** @throws FilerError when the source is another one by now */
-  read(): Buffer;
-}
-
-type Awaited = { -readonly [K in keyof BlockOnItsWay]: BlockOnItsWay[K] } & { isOwed: boolean };
-
 /** What one recipient has, gets, and of whom: the part of one connection in a `RelayRace`. */
 export class RelayLane {
   readonly id: string;
   readonly channel: Channel;
   readonly #options: LaneOptions;
   readonly #race: Race;
-  /** Whether it was taken, by digest. */
-  readonly #known = new Map<string, boolean>();
-  /** What was not taken yet, in its order. */
-  #onItsWay: Awaited[] = [];
+  readonly #known = new KnownBlocks();
+  readonly #onItsWay = new BlocksOnTheirWay();
   readonly #met = new Set<RelayLane>();
   /** Holders that were asked to open the connection. */
   readonly #called = new Set<string>();
@@ -214,7 +193,7 @@ export class RelayLane {
   /** A block was sent, or who has it was named. */
   sent(block: BlockOnItsWay): void {
     this.at(block.entry, block.end);
-    this.#onItsWay.push({ ...block, isOwed: false });
+    this.#onItsWay.add(block);
     this.#know(block.digest, false);
   }
 
@@ -231,21 +210,12 @@ export class RelayLane {
   }
 
   #know(digest: string, isTaken: boolean): void {
-    if (this.#known.get(digest) === true) return;
-    this.#known.set(digest, isTaken);
-    const most = Math.min(MAX_KNOWN, Math.floor(MAX_KNOWN_OF_ALL / this.#race.remembering));
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= most) return;
-      this.#known.delete(oldest);
-    }
+    this.#known.add(digest, isTaken, this.#race.remembering);
   }
 
   /** The recipient has taken all of its streams up to there. */
-  got({ entry, offset }: Got): void {
-    const open = this.#onItsWay.findIndex((each) => each.entry === entry && each.end > offset);
-    const last = this.#onItsWay.findLastIndex((each) => each.entry === entry);
-    const taken = this.#onItsWay.splice(0, open < 0 ? last + 1 : open);
-    for (const { digest, bytes } of taken) {
+  got(got: Got): void {
+    for (const { digest, bytes } of this.#onItsWay.taken(got)) {
       this.#know(digest, true);
       this.#takenBytes += bytes;
     }
@@ -254,19 +224,16 @@ export class RelayLane {
 
   /** An entry begins once more, or is given up. */
   abandoned(entry: number): void {
-    this.#onItsWay = this.#onItsWay.filter((each) => each.entry !== entry);
+    this.#onItsWay.abandoned(entry);
   }
 
   /** What was named of its holder that has it, and whether no one else holds up what is on its way. */
   there(): { readonly bytes: number; readonly isAll: boolean } {
     const holder = this.#race.holderOf(this.id);
     if (holder === undefined) return { bytes: 0, isAll: false };
-    const awaited = this.#onItsWay.filter(({ from }) => from !== undefined);
-    const there = awaited.filter(
-      ({ from, digest }) => from === holder.id && holder.#known.get(digest) === true,
-    );
+    const there = this.#onItsWay.of(holder.id).filter(({ digest }) => holder.#known.isTaken(digest));
     const bytes = there.reduce((sum, each) => sum + each.bytes, 0);
-    return { bytes, isAll: bytes > 0 && there.length === awaited.length };
+    return { bytes, isAll: bytes > 0 && there.length === this.#onItsWay.of().length };
   }
 
   heard(): void {
@@ -292,7 +259,7 @@ export class RelayLane {
   lacking({ peer }: Lacking): void {
     this.#race.failed(this.id, peer);
     // It may be one that was replaced meanwhile: what is still awaited of it comes of who has its place.
-    if (this.#onItsWay.some(({ from }) => from === peer)) this.repoint(peer, this.#holderNow(peer));
+    if (this.#onItsWay.of(peer).length > 0) this.repoint(peer, this.#holderNow(peer));
   }
 
   #holderNow(notOf: string): string | undefined {
@@ -303,16 +270,13 @@ export class RelayLane {
   /** What is awaited of one comes of another one, or of the sender. */
   repoint(from: string, to: string | undefined): void {
     if (!this.isOpen) return;
-    const open = this.#onItsWay.filter((each) => each.from === from);
     // Where the other one has passed them by, it may never have had them.
     const holder = this.#race.holderOf(this.id);
     const can =
-      to !== undefined && open.every(({ digest }) => holder !== undefined && holder.#known.has(digest));
+      to !== undefined &&
+      this.#onItsWay.of(from).every(({ digest }) => holder !== undefined && holder.#known.has(digest));
     const next = can ? to : undefined;
-    for (const block of open) {
-      block.from = next;
-      block.isOwed = next === undefined;
-    }
+    this.#onItsWay.repoint(from, next);
     void send(this.channel, repointMessage.format({ from, to: next })).catch(() => undefined);
     if (next === undefined) void this.#supply();
   }
@@ -324,9 +288,8 @@ export class RelayLane {
     const { limit, stop, failed } = this.#options;
     try {
       for (;;) {
-        const block = this.#onItsWay.find(({ isOwed }) => isOwed);
-        if (block === undefined || stop.aborted) return;
-        block.isOwed = false;
+        const block = stop.aborted ? undefined : this.#onItsWay.nextOwed();
+        if (block === undefined) return;
         const content = block.read();
         await limit?.take(content.length, stop);
         await this.channel.send(supplyMessage.formatHeader({ block: block.digest }), content);
@@ -343,7 +306,7 @@ export class RelayLane {
   close(hasAll: boolean): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.#onItsWay = [];
+    this.#onItsWay.clear();
     this.#race.leave(this, hasAll);
     this.#stepped();
   }
