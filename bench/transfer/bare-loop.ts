@@ -2,8 +2,8 @@
  * What a bare Node program does with the same work, as a bar to compare with: file → TLS 1.3 → slab → file, BLAKE3
  * on both sides, fdatasync at the end. Two processes; no protocol, no receipts, no names, nothing kept.
  *
- *   node bench/transfer/bare-loop.ts send SOURCE PORT CERT KEY      serves one connection
- *   node bench/transfer/bare-loop.ts receive TARGET PORT            connects, writes, prints the digest
+ *   node bench/transfer/bare-loop.ts send SOURCE PORT CERT KEY [HOST]   serves one connection
+ *   node bench/transfer/bare-loop.ts receive TARGET PORT [HOST]         connects, writes, prints the digest
  */
 import { closeSync, fdatasyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { connect, createServer, type ConnectionOptions } from 'node:tls';
@@ -11,9 +11,10 @@ import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 const SLAB_BYTES = 256 * 1024;
 const CIPHERS = 'TLS_AES_128_GCM_SHA256';
-const [mode, file = '', port = '0', certFile = '', keyFile = ''] = process.argv.slice(2);
+const [mode, file = '', port = '0', ...more] = process.argv.slice(2);
 
 if (mode === 'send') {
+  const [certFile = '', keyFile = '', host = '127.0.0.1'] = more;
   const tls = {
     cert: readFileSync(certFile),
     key: readFileSync(keyFile),
@@ -43,7 +44,7 @@ if (mode === 'send') {
     socket.on('close', () => console.log(hasher.digest('hex')));
     socket.resume();
   });
-  server.listen(Number(port), '127.0.0.1', () => console.log('ready'));
+  server.listen(Number(port), host, () => console.log('ready'));
 } else {
   const target = openSync(file, 'w');
   const hasher = new Blake3Hasher();
@@ -58,7 +59,7 @@ if (mode === 'send') {
   // `onread` is documented for both `net` and `tls`; the types know it of `net` alone.
   const options: ConnectionOptions & { onread: object } = {
     port: Number(port),
-    host: '127.0.0.1',
+    host: more[0] ?? '127.0.0.1',
     rejectUnauthorized: false,
     ciphers: CIPHERS,
     minVersion: 'TLSv1.3',

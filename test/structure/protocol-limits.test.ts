@@ -85,6 +85,19 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     size(limits.MAX_OFFER_BYTES),
     size(limits.MAX_BATCH_BYTES),
   ],
+  'further connections of a transfer; over a relay; punched; with one peer in all': [
+    count(limits.MAX_PARALLEL),
+    count(limits.MAX_PARALLEL_RELAYED),
+    count(limits.MAX_PARALLEL_PUNCHED),
+    count(limits.MAX_PARALLEL_PER_PEER),
+  ],
+  'such connections that are opened for one transfer, those that were lost included': [
+    count(limits.MAX_PARALLEL_OPENED),
+  ],
+  'a segment; segments that are announced and not taken': [
+    size(limits.MAX_SEGMENT_BYTES),
+    size(2 * limits.MAX_AHEAD_BYTES),
+  ],
   'connections of one member at a server; at another member': [
     count(limits.MAX_CONNECTIONS_PER_MEMBER),
     count(limits.MAX_CONNECTIONS_PER_PEER),

@@ -98,10 +98,11 @@ export class LinkedHosts implements AsyncDisposable {
 
   private constructor() {}
 
-  static async open(weather: Weather = {}): Promise<LinkedHosts> {
+  /** @param by what the cable is: one that weather has a say in, or a plain one of the kernel's @default 'forwarder' */
+  static async open(weather: Weather = {}, by: 'forwarder' | 'cable' = 'forwarder'): Promise<LinkedHosts> {
     const hosts = new LinkedHosts();
     try {
-      await hosts.#build(weather);
+      await hosts.#build(weather, by);
       return hosts;
     } catch (error) {
       await hosts[Symbol.asyncDispose]();
@@ -110,7 +111,7 @@ export class LinkedHosts implements AsyncDisposable {
   }
 
   get link(): Link {
-    if (this.#link === undefined) throw new Error('the hosts are gone');
+    if (this.#link === undefined) throw new Error('there is no forwarder');
     return this.#link;
   }
 
@@ -131,10 +132,14 @@ export class LinkedHosts implements AsyncDisposable {
     for (const name of ['a', 'b'] as const) await ip('netns', 'del', this.host(name)).catch(() => undefined);
   }
 
-  async #build(weather: Weather): Promise<void> {
+  async #build(weather: Weather, by: 'forwarder' | 'cable'): Promise<void> {
     for (const name of ['a', 'b'] as const) await ip('netns', 'add', this.host(name));
     const end = (name: 'a' | 'b') => ({ host: this.host(name), name: 'wan' });
-    this.#link = await Link.open(end('a'), end('b'), weather);
+    if (by === 'forwarder') this.#link = await Link.open(end('a'), end('b'), weather);
+    else {
+      const [a, b] = [this.host('a'), this.host('b')];
+      await ip('link', 'add', 'wan', 'netns', a, 'type', 'veth', 'peer', 'name', 'wan', 'netns', b);
+    }
     for (const name of ['a', 'b'] as const) {
       await ip('-n', this.host(name), 'address', 'add', `${LinkedHosts.addresses[name]}/24`, 'dev', 'wan');
       for (const each of ['lo', 'wan']) await ip('-n', this.host(name), 'link', 'set', each, 'up');

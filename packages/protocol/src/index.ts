@@ -104,6 +104,7 @@ export * from './messages/transfer-entries.ts';
 export * from './messages/transfer-streams.ts';
 export * from './messages/transfer-basis.ts';
 export * from './messages/transfer-extras.ts';
+export * from './messages/transfer-parallel.ts';
 export * from './messages/transfer-passing.ts';
 export * from './messages/stage.ts';
 export * from './messages/share.ts';

@@ -36,6 +36,27 @@ export const MAX_PASSED_ON = 1_024;
 /** A job to several is passed on from one to the next from so many bytes on: below, naming neighbours takes longer. */
 export const PASS_ON_FROM_BYTES = 64 * MiB;
 
+/**
+ * Connections that one transfer may use beside its first one, where several carry more: what loses one packet in a hundred needs
+ * about so many to fill a slow link.
+ */
+export const MAX_PARALLEL = 16;
+
+/** The same over a relay: one of the places that a machine has there (`MAX_RELAYED_PER_PEER`) stays for texts. */
+export const MAX_PARALLEL_RELAYED = 2;
+
+/** The same through the routers of both machines, which the server brings together for each: half of `MAX_REACHED_PER_PEER`. */
+export const MAX_PARALLEL_PUNCHED = 4;
+
+/** Such connections of all transfers with one other machine, beside the other ones that it may have (`MAX_CONNECTIONS_PER_PEER`). */
+export const MAX_PARALLEL_PER_PEER = 48;
+
+/** Connections that one transfer opens beside its first one in all: those that were lost are replaced, but not without end. */
+export const MAX_PARALLEL_OPENED = 128;
+
+/** Messages that travel together on any of the connections of a transfer, in bytes: a chunk of 256 KiB, or many small files. */
+export const MAX_SEGMENT_BYTES = 512 * KiB;
+
 /** What a file counts beside its content in that distance: many empty ones are something, too. */
 export const STREAM_OVERHEAD_BYTES = 1 * KiB;
 

@@ -4,6 +4,8 @@ import {
   fetchMessage,
   FilerError,
   holdMessage,
+  PARALLEL,
+  parallelOfMessage,
   PASS_ON,
   TRANSFER_LIMITS,
   TRANSFER_STALL_MS,
@@ -13,6 +15,7 @@ import {
 } from '@filer/protocol';
 import { dialBack } from '../network/dial-back.ts';
 import type { Outreach } from '../network/outreach.ts';
+import type { ParallelConnections } from '../network/parallel-connections.ts';
 import type { PassingOn } from '../jobs/passing-on.ts';
 import type { TransferIntake } from '../receive/intake.ts';
 import type { FetchServer } from '../serve/fetch-server.ts';
@@ -33,7 +36,7 @@ export async function serveTransfer(
 ): Promise<void> {
   const own = await dialBack(outreach, messenger, from, hello);
   try {
-    await serve(own ?? messenger, from, hello, transfers);
+    await serve(own ?? messenger, from, hello, transfers, outreach.member.parallel);
   } finally {
     await own?.close();
   }
@@ -45,6 +48,7 @@ async function serve(
   from: Membership,
   { features }: Hello,
   { intake, fetches, passing }: Transfers,
+  parallel: ParallelConnections,
 ): Promise<void> {
   messenger.setLimits(TRANSFER_LIMITS);
   const timer = setTimeout(() => {
@@ -56,5 +60,10 @@ async function serve(
   else if (first !== undefined && fetchMessage.is(first)) await fetches.serve(messenger, from, features);
   else if (first !== undefined && carryMessage.is(first)) await passing.serve(messenger, from);
   else if (first !== undefined && holdMessage.is(first)) await passing.hold(messenger, from);
-  else await intake.take(messenger, from, features.includes(PASS_ON) ? passing : undefined);
+  else if (first !== undefined && parallelOfMessage.is(first)) await parallel.take(messenger, from);
+  else
+    await intake.take(messenger, from, {
+      passesOn: features.includes(PASS_ON) ? passing : undefined,
+      isParallel: features.includes(PARALLEL),
+    });
 }

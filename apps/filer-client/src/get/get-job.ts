@@ -1,8 +1,23 @@
 import { createHash } from 'node:crypto';
-import { EXIT_CODES, FilerError, formatFetch, PASS_ON, type Entry, type Messenger } from '@filer/protocol';
+import {
+  EXIT_CODES,
+  FilerError,
+  formatFetch,
+  PARALLEL,
+  PASS_ON,
+  type Entry,
+  type Messenger,
+} from '@filer/protocol';
 import type { Home } from '@filer/program';
-import { cleanMarkedParts, receiveFiles, type Cap, type ReceiverPassing } from '@filer/transfer';
+import {
+  cleanMarkedParts,
+  receiveFiles,
+  type Cap,
+  type Channel,
+  type ReceiverPassing,
+} from '@filer/transfer';
 import ignore from 'ignore';
+import { channelToReceive } from '../network/open-parallel.ts';
 import { reachPeer } from '../network/reach-peer.ts';
 import { DIRECT } from '../network/paths/direct.ts';
 import type { GetDone } from '../api/contract/get.ts';
@@ -120,7 +135,7 @@ export class GetJob {
     const { peer, ways, limit, dryRun } = this.#request;
     // A rate that was asked for is kept to by the peer alone.
     const passes = limit !== undefined || dryRun || ways !== 'any' ? undefined : this.#around.passing;
-    const features = passes === undefined ? [] : [PASS_ON];
+    const features = [PARALLEL, ...(passes === undefined ? [] : [PASS_ON])];
     const improving = new AbortController();
     try {
       const reached = await this.#time.reach(peer.name, signal, (stop) =>
@@ -133,7 +148,11 @@ export class GetJob {
       );
       return await overBestPath(reached, async ({ messenger, welcome }) => {
         using passing = welcome.features.includes(PASS_ON) ? passes?.begin() : undefined;
-        return await this.#receive(messenger, passing);
+        return await this.#receive(
+          messenger,
+          channelToReceive(this.#around, peer, messenger, welcome),
+          passing,
+        );
       });
     } catch (error) {
       if (error instanceof FilerError) return error;
@@ -146,6 +165,7 @@ export class GetJob {
 
   async #receive(
     messenger: Messenger,
+    channel: Channel,
     passing: ReceiverPassing | undefined,
   ): Promise<FilerError | undefined> {
     const { member, signal } = this.#around;
@@ -154,7 +174,7 @@ export class GetJob {
     this.#tally.begin();
     const { header, content } = formatFetch({ path, name: destination.name, checksum, limit }, 'fetch');
     await messenger.send(header, content);
-    const outcome = await receiveFiles(messenger, {
+    const outcome = await receiveFiles(channel, {
       network: member.network,
       keyPair: member.identity,
       senderId: peer.id,

@@ -1,6 +1,7 @@
-import { FilerError, formatFetch } from '@filer/protocol';
+import { FilerError, formatFetch, PARALLEL } from '@filer/protocol';
 import { receiveStream, StreamSink } from '@filer/transfer';
 import type { Outreach } from '../network/outreach.ts';
+import { channelToReceive } from '../network/open-parallel.ts';
 import { reachPeer, type PeerConnection } from '../network/reach-peer.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
 import type { Ways } from '../network/paths.ts';
@@ -41,10 +42,11 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
   const { member, signal, write, onProgress, onLost } = around;
   const into = new StreamSink(write);
   const time = new TimeLimit(timeoutMs, limit);
-  const receive = async ({ messenger }: PeerConnection): Promise<FilerError | undefined> => {
+  const receive = async ({ messenger, welcome }: PeerConnection): Promise<FilerError | undefined> => {
     const { header, content } = formatFetch({ path, name, checksum, limit }, 'fetch');
     await messenger.send(header, content);
-    const { error } = await receiveStream(messenger, {
+    const channel = channelToReceive(around, peer, messenger, welcome);
+    const { error } = await receiveStream(channel, {
       network: member.network,
       keyPair: member.identity,
       senderId: peer.id,
@@ -64,7 +66,12 @@ export async function streamFile(request: StreamRequest, around: StreamSurroundi
     const improving = new AbortController();
     try {
       const reached = await time.reach(peer.name, signal, (stop) =>
-        reachPeer(around, peer, { purpose: 'transfer' }, { signal: stop, ways, improves: improving.signal }),
+        reachPeer(
+          around,
+          peer,
+          { purpose: 'transfer', features: [PARALLEL] },
+          { signal: stop, ways, improves: improving.signal },
+        ),
       );
       return await overBestPath(reached, receive);
     } catch (error) {

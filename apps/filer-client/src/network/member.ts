@@ -27,6 +27,7 @@ import { LiveConnections } from './live-connections.ts';
 import { PathsUsed } from './paths-used.ts';
 import { Relays } from './relays.ts';
 import { StalledPaths } from './stalled-paths.ts';
+import { ParallelConnections } from './parallel-connections.ts';
 import { NO_LIMITS } from './standing-limits.ts';
 import { ReverseConnections } from './reverse-connections.ts';
 import { TransferPulse } from './transfer-pulse.ts';
@@ -58,6 +59,7 @@ export class Member extends HomeStore {
   /** Of the disk that the database is on: what others make it grow by is asked for here first. */
   readonly room: DiskRoom;
   readonly reverse = new ReverseConnections();
+  readonly parallel = new ParallelConnections();
   /** What is sent and received now. */
   readonly pulse = new TransferPulse(this.events);
   readonly connections = new LiveConnections();

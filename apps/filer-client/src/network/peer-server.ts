@@ -3,6 +3,7 @@ import {
   MAX_CONNECTIONS_PER_PEER,
   memberConnectionBounds,
   MIRROR,
+  PARALLEL,
   PASS_ON,
   readHello,
   removalPosition,
@@ -95,6 +96,7 @@ export class PeerServer extends Server {
     const { network, membership } = member;
     const known = new Set([
       MIRROR,
+      PARALLEL,
       STAGE,
       ...(mayDialBack(messenger) ? [REVERSE] : []),
       ...(this.#options.passesOn === true ? [PASS_ON] : []),

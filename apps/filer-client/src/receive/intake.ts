@@ -13,12 +13,15 @@ import {
   FreeSpace,
   receiveFiles,
   tellExtras,
+  ParallelReceiving,
   TransferSlots,
+  type Channel,
   type ReceiveEvent,
   type ReceivePolicy,
 } from '@filer/transfer';
 import type { IncomingTransfer } from '../api/contract/transfers.ts';
 import type { Member } from '../network/member.ts';
+import { mostParallel } from '../network/open-parallel.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
 import { AcceptedJobs } from './accepted-jobs.ts';
@@ -47,6 +50,14 @@ export interface IntakeOptions {
   /** What the program that is run for each transfer may see of it. */
   readonly environment: Environment;
   readonly log: Logger;
+}
+
+/** What the sender's side of a connection knows. */
+export interface KnownOfTransfers {
+  /** What its blocks are handed on by. @default they are not */
+  readonly passesOn?: PassingOn | undefined;
+  /** Whether it may use several connections. @default false */
+  readonly isParallel?: boolean;
 }
 
 const OFFER_PHRASES: Readonly<Record<OfferState, string>> = {
@@ -121,17 +132,13 @@ export class TransferIntake {
     return this.#running.size;
   }
 
-  /**
-   * Serves one connection that a member opened for a transfer, to its end.
-   *
-   * @param passesOn what its blocks are handed on by @default they are not
-   */
-  async take(messenger: Messenger, from: Membership, passesOn?: PassingOn): Promise<void> {
+  /** Serves one connection that a member opened for a transfer, to its end. */
+  async take(messenger: Messenger, from: Membership, knows: KnownOfTransfers = {}): Promise<void> {
     const { name, id } = from;
     const since = new Date().toISOString();
     const begun = { from: name, fromId: id, since, path: '', bytesReceived: 0, bytesTotal: 0 };
     let running = begun;
-    const work: Promise<void> = this.#receive(messenger, from, passesOn, (event) => {
+    const work: Promise<void> = this.#receive(messenger, from, knows, (event) => {
       if (event.type !== 'progress') return;
       const { name: path, bytesReceived, bytesTotal } = event;
       running = { ...begun, path, bytesReceived, bytesTotal };
@@ -178,12 +185,13 @@ export class TransferIntake {
   async #receive(
     messenger: Messenger,
     from: Membership,
-    passesOn: PassingOn | undefined,
+    { passesOn, isParallel = false }: KnownOfTransfers,
     on: (event: ReceiveEvent) => void,
   ): Promise<void> {
     using passing = this.#options.settings.passOn ? passesOn?.begin() : undefined;
     const { member, inbox, settings, log } = this.#options;
     messenger.setMaxUnreadBytes(MAX_UNREAD_BYTES);
+    const channel = isParallel ? this.#overSeveral(messenger, from) : messenger;
     let release = await this.slots.take(from.id, messenger);
     let asked: string | undefined;
     let isStaged = false;
@@ -205,7 +213,7 @@ export class TransferIntake {
       return this.offers.accepted(from.id, offer) ?? { files: 0, bytes: 0 };
     };
     try {
-      const outcome = await receiveFiles(messenger, {
+      const outcome = await receiveFiles(channel, {
         keyPair: member.identity,
         network: member.network,
         senderId: from.id,
@@ -255,6 +263,15 @@ export class TransferIntake {
       release();
       await messenger.close();
     }
+  }
+
+  /** The sender may open further connections for its files. */
+  #overSeveral(messenger: Messenger, { id }: Membership): Channel {
+    const { parallel } = this.#options.member;
+    const token = parallel.expect(id, messenger, (connection) => channel.add(connection));
+    const most = mostParallel(messenger);
+    const channel = new ParallelReceiving(messenger, { most, token, held: messenger.unread });
+    return channel;
   }
 
   #tellOffer({ id, fromName, from: fromId, names, files, bytes: size, note, state }: AskedOffer): void {

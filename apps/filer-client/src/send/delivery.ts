@@ -1,6 +1,15 @@
-import { type Turn, aborted, FilerError, messageOf, PASS_ON, type ReceiptBatch } from '@filer/protocol';
+import {
+  type Turn,
+  aborted,
+  FilerError,
+  messageOf,
+  PARALLEL,
+  PASS_ON,
+  type ReceiptBatch,
+} from '@filer/protocol';
 import { iso, ProgressThrottle } from '@filer/program';
 import {
+  ParallelSending,
   sendFiles,
   type FileResult,
   type Growing,
@@ -11,6 +20,7 @@ import {
 } from '@filer/transfer';
 import type { Outreach } from '../network/outreach.ts';
 import { reachForTransfer, type ReachedForTransfer } from '../network/reach-for-transfer.ts';
+import { mostParallel, openParallel } from '../network/open-parallel.ts';
 import { DIRECT } from '../network/paths/direct.ts';
 import { overBestPath } from '../jobs/over-best-path.ts';
 import type { KnownPeer } from '../store/directory-store.ts';
@@ -158,7 +168,7 @@ export class Delivery {
       const bytes = this.#listed?.bytes ?? request.bytesTotal;
       const { mirror } = this.#mirrored.begin();
       const needs = [...(mirror === true ? [MIRRORS] : []), ...(request.stage ? [STAGES] : [])];
-      const uses = race === undefined ? [] : [PASS_ON];
+      const uses = [PARALLEL, ...(race === undefined ? [] : [PASS_ON])];
       const how = { needs, uses, ways: waysOf(request), improves: improving.signal };
       const reached = await this.#time.reach(peer.name, signal, (stop) =>
         reachForTransfer(outreach, peer, bytes, stop, how),
@@ -181,7 +191,11 @@ export class Delivery {
     const mirroring = this.#mirrored.begin();
     this.#tally.beginConnection();
     const racer = { id: peer.id, passes: features.includes(PASS_ON), subnet: subnetOf(peer) };
-    const outcome = await sendFiles(messenger, {
+    const open = openParallel(outreach, peer, messenger);
+    const channel = features.includes(PARALLEL)
+      ? new ParallelSending(messenger, { most: mostParallel(messenger), open })
+      : messenger;
+    const outcome = await sendFiles(channel, {
       files: this.#listed ?? this.#sources(),
       network: member.network,
       senderId: member.id,

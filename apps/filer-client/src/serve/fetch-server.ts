@@ -2,6 +2,7 @@ import {
   FilerError,
   formatError,
   parseFetch,
+  PARALLEL,
   PASS_ON,
   type Membership,
   type Message,
@@ -13,14 +14,17 @@ import {
   isPartName,
   isStageName,
   lowestOf,
+  ParallelSending,
   RateLimit,
   RelayRace,
   sendFiles,
+  type Channel,
   type RelayMember,
   type SendOptions,
   type TransferSlots,
 } from '@filer/transfer';
 import type { Member } from '../network/member.ts';
+import { mostParallel } from '../network/open-parallel.ts';
 import type { ServingDocument } from '../api/contract/transfers.ts';
 import { movedOn } from '../jobs/over-best-path.ts';
 import { LiveProgress } from '../jobs/live-progress.ts';
@@ -78,7 +82,8 @@ export class FetchServer {
     if (first.done === true) return;
     const { value: asked } = first;
     try {
-      await this.#serve(messenger, from, asked, features.includes(PASS_ON));
+      const channel = features.includes(PARALLEL) ? this.#overSeveral(messenger, from) : messenger;
+      await this.#serve(messenger, channel, from, asked, features.includes(PASS_ON));
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#options.log.warn('a fetch was refused', { by: from.name, error });
@@ -86,6 +91,14 @@ export class FetchServer {
     } finally {
       await messenger.close();
     }
+  }
+
+  /** Who fetches may open further connections, where it is asked to. */
+  #overSeveral(messenger: Messenger, { id }: Membership): Channel {
+    const { parallel } = this.#options.member;
+    const token = parallel.expect(id, messenger, (connection) => channel.add(connection));
+    const channel = new ParallelSending(messenger, { most: mostParallel(messenger), token });
+    return channel;
   }
 
   /** Those who fetch the same at the same time pass it on to each other. */
@@ -131,7 +144,13 @@ export class FetchServer {
     await Promise.allSettled([...this.#running].map(({ work }) => work));
   }
 
-  async #serve(messenger: Messenger, from: Membership, asked: Message, passes: boolean): Promise<void> {
+  async #serve(
+    messenger: Messenger,
+    channel: Channel,
+    from: Membership,
+    asked: Message,
+    passes: boolean,
+  ): Promise<void> {
     const { path } = parseFetch(asked);
     const [share = ''] = path.split('/');
     const stop = new AbortController();
@@ -140,7 +159,7 @@ export class FetchServer {
     using entered = passes ? this.#enter(path) : undefined;
     const relay =
       entered === undefined ? undefined : { race: entered.race, member: this.#racer(from.id, passes) };
-    const work = this.#send(messenger, from, asked, { signal: stop.signal, progress, relay });
+    const work = this.#send(messenger, channel, from, asked, { signal: stop.signal, progress, relay });
     const running: Running = { ...about, work };
     this.#running.add(running);
     const end = this.#options.member.pulse.begin();
@@ -155,6 +174,7 @@ export class FetchServer {
 
   async #send(
     messenger: Messenger,
+    channel: Channel,
     from: Membership,
     asked: Message,
     { signal, progress, relay }: Fetch,
@@ -169,7 +189,7 @@ export class FetchServer {
       const source = { file: shared.file, name, shared: shared.folder };
       await inspectSource(source);
       const record = new PullRecord(member, from, path);
-      const outcome = await sendFiles(messenger, {
+      const outcome = await sendFiles(channel, {
         files: [source],
         tellsUnsent: true,
         receiverChooses: true,

@@ -3,7 +3,7 @@
 /**
  * `opening` is the handshake of each connection, `join` what follows it for a machine without membership, `session` the
  * one of a member with its server, `peer session` that of two members, `transfer opening` what comes before the offer on
- * a connection for files, and `transfer` what follows. `passing on` is between two recipients of a job. `relayed` is a
+ * a connection for files, and `transfer` what follows. `passing on` is between two recipients of a job, `parallel` a further connection of a transfer. `relayed` is a
  * connection to a relay, in plaintext, before it is joined with another one. `any` is each of them but the last.
  */
 export type Connection =
@@ -15,6 +15,7 @@ export type Connection =
   | 'transfer opening'
   | 'transfer'
   | 'passing on'
+  | 'parallel'
   | 'relayed';
 
 /** `client` is a daemon or a command. */
@@ -61,6 +62,8 @@ export const receiverToSender = route('transfer', 'receiver', 'sender');
 
 export const blocksToHolder = route('passing on', 'asker', 'owner');
 export const blocksFromHolder = route('passing on', 'owner', 'asker');
+
+export const segmentsToReceiver = route('parallel', 'sender', 'receiver');
 
 export const peerToRelay = route('relayed', 'peer', 'relay');
 

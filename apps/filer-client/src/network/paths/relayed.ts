@@ -33,9 +33,16 @@ const MAX_MEMBERS = 3;
 
 const ANSWERS: ReadonlySet<ErrorCode> = new Set(['refused', 'rate-limited']);
 
+const RELAYED = 'relayed by ';
+
 /** What the path over a relay is called. */
 export function relayedBy(name: string): string {
-  return `relayed by ${name}`;
+  return `${RELAYED}${name}`;
+}
+
+/** Whether a path is one over a relay. @param path undefined for an address of the peer's own */
+export function isRelayed(path: string | undefined): boolean {
+  return path?.startsWith(RELAYED) === true;
 }
 
 /** Opens a connection to a member that relays. */

@@ -1,0 +1,237 @@
+import {
+  MAX_AHEAD_BYTES,
+  MAX_PARALLEL_OPENED,
+  FilerError,
+  openParallelMessage,
+  parallelAnswerMessage,
+  parallelMessage,
+  parallelOfMessage,
+  segmentHereMessage,
+  segmentMessage,
+  segmentsTakenMessage,
+  type Header,
+  type Message,
+} from '@filer/protocol';
+import { outOfPlace } from '../wire/ending.ts';
+import { send, type Channel } from '../wire/channel.ts';
+import { IncomingSegments, type Charged, type SegmentPlace } from './incoming-segments.ts';
+import type { ParallelConnection } from './outgoing-segments.ts';
+import type { OpenParallel, ParallelOptions } from './parallel-sending.ts';
+
+/** Messages that wait behind a segment, with their contents. */
+const MAX_BEHIND_BYTES = MAX_AHEAD_BYTES;
+const MESSAGE_BYTES = 1_024;
+
+export interface ParallelReceivingOptions extends ParallelOptions {
+  /** Who is charged for what waits here. @default undefined */
+  readonly held?: Charged | undefined;
+}
+
+type Item = Message | SegmentPlace;
+
+/** The receiver's channel of one transfer: puts what came over several connections into its order. */
+export class ParallelReceiving implements Channel {
+  readonly closed: Promise<FilerError | undefined>;
+  readonly #first: Channel;
+  readonly #options: ParallelReceivingOptions;
+  readonly #segments: IncomingSegments;
+  readonly #connections = new Set<ParallelConnection>();
+  readonly #stop = new AbortController();
+  /** What came on the first connection and was not taken: the first of them waits for its content. */
+  readonly #items: Item[] = [];
+  #itemBytes = 0;
+  /** Memory that segments are in: parts of it are not given back. */
+  readonly #segmentRooms = new WeakSet<ArrayBufferLike>();
+  #isReading = false;
+  #hasEnded = false;
+  #failure: { readonly error: unknown } | undefined;
+  #more = Promise.withResolvers<void>();
+  #token: string | undefined;
+  #opening = 0;
+  #opened = 0;
+
+  constructor(first: Channel, options: ParallelReceivingOptions) {
+    this.#first = first;
+    this.#options = options;
+    this.#segments = new IncomingSegments(options.held, () => this.#wake());
+    this.closed = first.closed;
+    void first.closed.then(() => this.#close());
+  }
+
+  get who(): string | undefined {
+    return this.#first.who;
+  }
+
+  setLimits(limits: { readonly maxContentBytes: number }): void {
+    this.#first.setLimits?.(limits);
+  }
+
+  recycle(content: Buffer): void {
+    if (!this.#segmentRooms.has(content.buffer)) this.#first.recycle?.(content);
+  }
+
+  reject(error: FilerError): void {
+    this.#first.reject(error);
+  }
+
+  send(header: Header, content?: Uint8Array): Promise<void> {
+    return this.#first.send(header, content);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void> {
+    const messages = this.#first[Symbol.asyncIterator]();
+    for (;;) {
+      const item = this.#items[0];
+      if (item === undefined && this.#failure === undefined && !this.#hasEnded) {
+        // Nothing waits: it is read only as fast as it is taken.
+        await this.#read(messages);
+      } else if (this.#failure !== undefined) throw this.#failure.error;
+      else if (item === undefined) return;
+      else if ('header' in item) {
+        this.#shift(item);
+        yield item;
+      } else if (hasCome(item)) {
+        this.#shift(item);
+        this.#segmentRooms.add(item.content.buffer);
+        yield* this.#segments.messagesOf(item);
+        this.#tellTaken();
+      } else if (this.#hasEnded) {
+        // It does not come any more. What the sender said last is why.
+        this.#items.splice(0, this.#items.length, ...this.#items.filter(isError));
+      } else await this.#awaitMore(messages);
+    }
+  }
+
+  /** What announces other segments may be behind, and so may the segment. */
+  async #awaitMore(messages: AsyncIterator<Message>): Promise<void> {
+    const { promise } = this.#more;
+    if (!this.#isReading && this.#itemBytes <= MAX_BEHIND_BYTES) void this.#read(messages);
+    await promise;
+  }
+
+  /** Takes the next message of the first connection. Never rejects. */
+  async #read(messages: AsyncIterator<Message>): Promise<void> {
+    if (this.#isReading) return await this.#more.promise;
+    this.#isReading = true;
+    try {
+      const next = await messages.next();
+      if (next.done === true) this.#hasEnded = true;
+      else await this.#take(next.value);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#isReading = false;
+    this.#wake();
+  }
+
+  async #take(message: Message): Promise<void> {
+    if (parallelMessage.is(message)) this.#answer(parallelMessage.parse(message).token);
+    else if (openParallelMessage.is(message)) this.#openMore(openParallelMessage.parse(message).connections);
+    else if (segmentHereMessage.is(message))
+      this.#push(this.#segments.announce(segmentHereMessage.parse(message)));
+    else if (segmentMessage.is(message)) {
+      const { n, content } = segmentMessage.parse(message);
+      if (n >= this.#segments.announced) throw outOfPlace('a segment that was not announced');
+      await this.#segments.come(n, content);
+    } else this.#push(message);
+  }
+
+  #push(item: Item): void {
+    this.#items.push(item);
+    this.#itemBytes += bytesOf(item);
+  }
+
+  #shift(item: Item): void {
+    this.#items.shift();
+    this.#itemBytes -= bytesOf(item);
+  }
+
+  /** A connection that the other side has opened for segments. */
+  add(connection: ParallelConnection): void {
+    if (this.#stop.signal.aborted || ++this.#opened > MAX_PARALLEL_OPENED) {
+      void connection.close();
+      return;
+    }
+    this.#connections.add(connection);
+    void this.#receive(connection);
+  }
+
+  /** What it says wrong ends that connection alone: what was on it comes over another one. */
+  async #receive(connection: ParallelConnection): Promise<void> {
+    try {
+      for await (const message of connection) {
+        if (message.header['type'] === 'error') break;
+        if (!segmentMessage.is(message))
+          throw outOfPlace(message.header['type'] ?? 'a message without a type');
+        const { n, content } = segmentMessage.parse(message);
+        await this.#segments.come(n, content);
+      }
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      connection.reject(error);
+    } finally {
+      this.#connections.delete(connection);
+      await connection.close();
+    }
+  }
+
+  #answer(token: string | undefined): void {
+    this.#token = token;
+    this.#tell(parallelAnswerMessage.format({ token: this.#options.token }));
+  }
+
+  #tellTaken(): void {
+    this.#tell(segmentsTakenMessage.format({ before: this.#segments.taken }));
+  }
+
+  /** A lost connection is noticed where it is read from. */
+  #tell(message: Message): void {
+    void send(this.#first, message).catch(() => undefined);
+  }
+
+  #openMore(connections: number): void {
+    const { open, most } = this.#options;
+    const token = this.#token;
+    if (open === undefined || token === undefined) throw outOfPlace('open-parallel');
+    const missing = Math.min(connections, most) - this.#connections.size - this.#opening;
+    for (let n = 0; n < missing; n++) void this.#dial(open, token);
+  }
+
+  async #dial(open: OpenParallel, token: string): Promise<void> {
+    this.#opening++;
+    try {
+      const connection = await open(this.#stop.signal);
+      await send(connection, parallelOfMessage.format({ token }));
+      this.add(connection);
+    } catch (error) {
+      if (!(error instanceof FilerError) && !this.#stop.signal.aborted) throw error;
+      // The sender does with those that it has.
+    } finally {
+      this.#opening--;
+    }
+  }
+
+  #wake(): void {
+    this.#more.resolve();
+    this.#more = Promise.withResolvers();
+  }
+
+  #close(): void {
+    this.#stop.abort();
+    this.#segments.close();
+    for (const connection of this.#connections) void connection.close();
+    this.#wake();
+  }
+}
+
+function hasCome(place: SegmentPlace): place is SegmentPlace & { readonly content: Buffer } {
+  return place.content !== undefined;
+}
+
+function isError(item: Item): boolean {
+  return 'header' in item && item.header['type'] === 'error';
+}
+
+function bytesOf(item: Item): number {
+  return MESSAGE_BYTES + ('header' in item ? item.content.length : 0);
+}

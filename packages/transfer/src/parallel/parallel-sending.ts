@@ -1,0 +1,200 @@
+import {
+  encodeFrame,
+  MAX_PARALLEL_OPENED,
+  MAX_SEGMENT_BYTES,
+  openParallelMessage,
+  parallelAnswerMessage,
+  parallelMessage,
+  parallelOfMessage,
+  segmentsTakenMessage,
+  FilerError,
+  type Header,
+  type Message,
+} from '@filer/protocol';
+import { send, type Channel } from '../wire/channel.ts';
+import { ConnectionCount, type CountOptions, type Look } from './connection-count.ts';
+import { OutgoingSegments, type ParallelConnection } from './outgoing-segments.ts';
+
+/** Messages with less content stay on the first connection, where nothing large is before them. */
+const LEAST_BYTES = 16 * 1024;
+
+/** How often it is asked how many connections there are to be, in ms; and how often lost ones are replaced. */
+const LOOK_EVERY_MS = 250;
+const OPEN_EVERY_MS = 5_000;
+
+/** Opens a further connection, on which nothing of the transfer was said. @throws FilerError why it cannot be opened */
+export type OpenParallel = (signal: AbortSignal) => Promise<ParallelConnection>;
+
+export interface ParallelOptions {
+  /** Further connections, at most. */
+  readonly most: number;
+  /** Where this side dials. @default the other side does, and shows `token` */
+  readonly open?: OpenParallel | undefined;
+  readonly token?: string | undefined;
+}
+
+export interface ParallelSendingOptions extends ParallelOptions {
+  /** Says how many there are to be. @default `ConnectionCount` */
+  readonly count?: (options: CountOptions) => { readonly wanted: number; look(look: Look): void };
+}
+
+/** A channel that writes frames as they are. */
+type FirstChannel = Channel & Required<Pick<Channel, 'sendFrames'>>;
+
+/**
+ * The sender's channel of one transfer, over as many connections as the path needs. The order of messages is that of the first one,
+ * which alone carries what is small; on a path that one connection fills there are no others.
+ */
+export class ParallelSending implements Channel {
+  readonly closed: Promise<FilerError | undefined>;
+  readonly #first: FirstChannel;
+  readonly #options: ParallelSendingOptions;
+  readonly #segments: OutgoingSegments;
+  readonly #stop = new AbortController();
+  readonly #begunAt = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  #count: ReturnType<NonNullable<ParallelSendingOptions['count']>> | undefined;
+  #token: string | undefined;
+  #takenBytes = 0;
+  /** How long the network was waited for, as seen at each look. */
+  #busyMs = 0;
+  #lookedAt = performance.now();
+  /** Sends of the first connection that have not gone yet. */
+  #going = 0;
+  #goingSince = 0;
+  #opening = 0;
+  #opened = 0;
+  #askedAt = -Infinity;
+
+  constructor(first: FirstChannel, options: ParallelSendingOptions) {
+    this.#first = first;
+    this.#options = options;
+    this.#segments = new OutgoingSegments(first);
+    this.closed = first.closed;
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    void first.closed.then(() => this.#close());
+    const { token } = options;
+    void send(first, parallelMessage.format({ token })).catch(() => undefined);
+  }
+
+  get who(): string | undefined {
+    return this.#first.who;
+  }
+
+  setLimits(limits: { readonly maxContentBytes: number }): void {
+    this.#first.setLimits?.(limits);
+  }
+
+  recycle(content: Buffer): void {
+    this.#first.recycle?.(content);
+  }
+
+  reject(error: FilerError): void {
+    this.#first.reject(error);
+  }
+
+  send(header: Header, content?: Uint8Array): Promise<void> {
+    const isLarge = content !== undefined && content.length >= LEAST_BYTES;
+    if (isLarge && content.length < MAX_SEGMENT_BYTES && this.#segments.carriers > 0) {
+      const frame = encodeFrame(header, content);
+      if (frame.length <= MAX_SEGMENT_BYTES) return this.#segments.add(frame);
+    }
+    const going = this.#first.send(header, content);
+    return isLarge ? this.#follow(going) : going;
+  }
+
+  sendFrames(frames: Buffer): Promise<void> {
+    const isLarge = frames.length >= LEAST_BYTES;
+    if (isLarge && frames.length <= MAX_SEGMENT_BYTES && this.#segments.carriers > 0)
+      return this.#segments.add(Buffer.from(frames));
+    return this.#follow(this.#first.sendFrames(frames));
+  }
+
+  /** The receiver has taken so many bytes more. */
+  taken(bytes: number): void {
+    this.#takenBytes += bytes;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void> {
+    for await (const message of this.#first) {
+      if (parallelAnswerMessage.is(message)) this.#answered(message);
+      else if (segmentsTakenMessage.is(message))
+        this.#segments.taken(segmentsTakenMessage.parse(message).before);
+      else yield message;
+    }
+  }
+
+  /** A connection that the other side has opened carries segments from now on. */
+  add(connection: ParallelConnection): void {
+    if (this.#stop.signal.aborted || ++this.#opened > MAX_PARALLEL_OPENED) {
+      void connection.close();
+      return;
+    }
+    this.#segments.carry(connection);
+  }
+
+  #answered(message: Message): void {
+    const { token } = parallelAnswerMessage.parse(message);
+    const { most, open, count = (options) => new ConnectionCount(options) } = this.#options;
+    if (this.#count !== undefined || (open !== undefined && token === undefined)) return;
+    this.#token = token;
+    this.#count = count({ roundTripMs: performance.now() - this.#begunAt, most });
+  }
+
+  async #follow(going: Promise<void>): Promise<void> {
+    if (this.#going++ === 0) this.#goingSince = performance.now();
+    try {
+      await going;
+    } finally {
+      if (--this.#going === 0) this.#busyMs += performance.now() - this.#goingSince;
+    }
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const isSegmented = this.#segments.carriers > 0;
+    if (isSegmented && this.#segments.isBusy) this.#busyMs += now - this.#lookedAt;
+    this.#lookedAt = now;
+    this.#segments.look();
+    const count = this.#count;
+    if (count === undefined) return;
+    const goingMs = this.#going > 0 ? now - this.#goingSince : 0;
+    const open = this.#segments.carriers;
+    count.look({ now, bytes: this.#takenBytes, busyMs: this.#busyMs + goingMs, open });
+    const missing = count.wanted - open - this.#opening;
+    if (missing < 0) this.#segments.keep(count.wanted);
+    else if (missing > 0) this.#open(missing, count.wanted, now);
+  }
+
+  #open(missing: number, wanted: number, now: number): void {
+    if (now - this.#askedAt < OPEN_EVERY_MS) return;
+    this.#askedAt = now;
+    const { open } = this.#options;
+    if (open === undefined) {
+      void send(this.#first, openParallelMessage.format({ connections: wanted })).catch(() => undefined);
+      return;
+    }
+    for (let n = 0; n < missing; n++) void this.#dial(open);
+  }
+
+  async #dial(open: OpenParallel): Promise<void> {
+    const token = this.#token ?? '';
+    this.#opening++;
+    try {
+      const connection = await open(this.#stop.signal);
+      await send(connection, parallelOfMessage.format({ token }));
+      this.add(connection);
+    } catch (error) {
+      if (!(error instanceof FilerError) && !this.#stop.signal.aborted) throw error;
+      // It does with those that it has.
+    } finally {
+      this.#opening--;
+    }
+  }
+
+  #close(): void {
+    clearInterval(this.#timer);
+    this.#stop.abort();
+    this.#segments.close();
+  }
+}
