@@ -205,6 +205,7 @@ test('a sender that was dialled has the receiver open them', async () => {
   const { dialler, accepter } = await connected();
   const both = Promise.withResolvers<void>();
   const opened: Messenger[] = [];
+  const said: unknown[] = [];
   const sending = new ParallelSending(accepter, {
     most: 2,
     token: TOKEN,
@@ -214,9 +215,8 @@ test('a sender that was dialled has the receiver open them', async () => {
     most: 2,
     open: async () => {
       const { dialler: here, accepter: there } = await connected();
-      const first = there[Symbol.asyncIterator]().next();
-      void first.then(({ value }) => {
-        expect((value as Message).header).toMatchObject({ type: 'parallel-of', token: TOKEN });
+      void there.peek().then((first) => {
+        said.push(first?.header);
         sending.add(there);
         if (opened.push(here) === 2) both.resolve();
       });
@@ -227,6 +227,8 @@ test('a sender that was dialled has the receiver open them', async () => {
   const parallel = { first: { from: accepter, to: dialler }, sending, receiving, further: [] };
   const { sent } = await send(ends, parallel, ['a'], { limit });
   expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  const word = { type: 'parallel-of', token: TOKEN };
+  expect(said).toEqual([word, word]);
   for (const each of opened) expect(each.receivedBytes).toBeGreaterThan(300_000);
 });
 
