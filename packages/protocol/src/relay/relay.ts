@@ -16,6 +16,14 @@ import { splice } from './splice.ts';
 
 const DAY_S = 24 * 3_600;
 
+/**
+ * So much is charged at once, in bytes, or what may pass in a sixty-fourth of a second: the connection then waits long enough
+ * for the system to have whole buffers to read, and short enough for what is said between. Of a day's bytes it is little.
+ */
+const CHARGED_AT_ONCE = 512 * 1024;
+const CHARGES_PER_SECOND = 64;
+const CHARGES_PER_DAY = 1_024;
+
 /** Two machines: their connections, or the token of one that has not come. */
 interface RelayedPair {
   readonly machines: readonly [string, string];
@@ -46,6 +54,7 @@ export class Relay {
   readonly #places = new Shares({ perHolder: MAX_RELAYED_PER_PEER, inAll: MAX_RELAYED });
   readonly #rates: Rates;
   readonly #quotas: Rates;
+  readonly #chargedAtOnce: number;
   readonly #pairs = new Set<RelayedPair>();
   readonly #options: RelayOptions;
   readonly #now: () => number;
@@ -55,6 +64,11 @@ export class Relay {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#meetings = new Rendezvous(options.tokenMs ?? RELAY_TOKEN_MS);
+    this.#chargedAtOnce = Math.min(
+      CHARGED_AT_ONCE,
+      bytesPerSecond / CHARGES_PER_SECOND,
+      bytesPerDay / CHARGES_PER_DAY,
+    );
     const atOnce = Math.min(RELAY_BYTES_AT_ONCE, 2 * bytesPerSecond);
     this.#rates = new Rates({ atOnce, perSecond: bytesPerSecond });
     this.#quotas = new Rates({ atOnce: bytesPerDay, perSecond: bytesPerDay / DAY_S });
@@ -131,14 +145,20 @@ export class Relay {
   }
 
   async #join(asker: string, a: Duplex, b: Duplex): Promise<void> {
+    let uncharged = 0;
     const charge = (bytes: number): number | undefined => {
+      uncharged += bytes;
+      if (uncharged < this.#chargedAtOnce) return 0;
       const now = this.#now();
-      this.#quotas.take(asker, bytes, now);
-      this.#rates.take(asker, bytes, now);
+      this.#quotas.take(asker, uncharged, now);
+      this.#rates.take(asker, uncharged, now);
+      uncharged = 0;
       if (this.#quotas.left(asker, now) <= 0) return undefined;
       return this.#rates.waitMs(asker, 0, now);
     };
     const bytes = await splice(a, b, { idleMs: this.#options.idleMs ?? RELAY_IDLE_MS, charge });
+    this.#quotas.take(asker, uncharged, this.#now());
+    this.#rates.take(asker, uncharged, this.#now());
     this.#options.onEnded?.(asker, bytes);
   }
 }
