@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { admit, createIdentity, joinerSignatures, loadIdentity, parseInvite } from '@filer/protocol';
 import { openStore } from '../../apps/ip-server/src/store/store.ts';
 import { TestMember } from '../../test/support/test-member.ts';
+import { recordOf } from './light-member.ts';
 
 const BIN = fileURLToPath(new URL('../../apps/ip-server/bin/ip-server.js', import.meta.url));
 const run = promisify(execFile);
@@ -51,14 +52,19 @@ export class ServerHome {
     return (await run(process.execPath, [BIN, ...args], { env: this.#env })).stdout.trim();
   }
 
-  /** Writes members that were not asked for into its store, while it is stopped. @param pattern a member of that server */
-  async admit(link: string, pattern: TestMember, count: number): Promise<TestMember[]> {
+  /**
+   * Writes members that were not asked for into its store, while it is stopped.
+   *
+   * @param pattern a member of that server
+   * @param from number of the first one
+   */
+  async admit(link: string, pattern: TestMember, count: number, from = 0): Promise<TestMember[]> {
     const { grant, seed } = parseInvite(link);
     const server = await loadIdentity(this.#home);
     if (server === undefined) throw new Error('a server that was started has an identity');
     const store = await openStore(join(this.#home, 'ip-server.db'));
     const members: TestMember[] = [];
-    for (let n = 0; n < count; n++) {
+    for (let n = from; n < from + count; n++) {
       const identity = await createIdentity();
       const now = Date.now();
       const { network, groups, invite, server: by } = pattern.membership;
@@ -67,6 +73,7 @@ export class ServerHome {
       const signed = { grant, publicKey: identity.publicKey.toString('base64url') };
       const membership = admit(claims, { ...signed, ...joinerSignatures(claims, identity, seed) }, server);
       await store.registry.admit({ membership, countsUse: true, now });
+      await store.registry.saveRecord(recordOf(identity, network, n));
       members.push(new TestMember(identity, membership, pattern.serverRecord, pattern.server));
     }
     await store.close();

@@ -160,7 +160,10 @@ async function pages({ socket, peerId }: AcceptedLink): Promise<void> {
     });
     const session = new Session(messenger, ({ header }) => {
       const from = Number(header['seq']);
-      return formatDirectory({ epoch: 'other', from, seq: from + 1, more: true, time: Date.now() }, []);
+      return formatDirectory(
+        { epoch: 'other', from, seq: from + 1, more: true, time: Date.now() },
+        Buffer.alloc(0),
+      );
     });
     await session.closed;
   } catch (error) {

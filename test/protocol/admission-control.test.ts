@@ -1,6 +1,10 @@
 import { duplexPair, type Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
-import { AdmissionControl } from '../../packages/protocol/src/transport/admission-control.ts';
+import { MAX_CONNECTIONS } from '@filer/protocol';
+import {
+  AdmissionControl,
+  connectionsWithin,
+} from '../../packages/protocol/src/transport/admission-control.ts';
 
 /** A connection, and at most that. */
 function open(): Duplex {
@@ -133,4 +137,11 @@ test('a connection that ends gives its place back', () => {
   many(1, '198.51.100.7', admission);
   expect(second?.destroyed).toBe(false);
   admission.close();
+});
+
+test('connections leave a part of the descriptors to files, and never more than 1,000', () => {
+  expect(connectionsWithin(100)).toBe(80);
+  expect(connectionsWithin(1_024)).toBe(819);
+  expect(connectionsWithin(20_000)).toBe(19_000);
+  expect(connectionsWithin(1_000_000)).toBe(MAX_CONNECTIONS);
 });

@@ -5,6 +5,7 @@ import {
   type HubEvent,
   type Message,
   type Messenger,
+  multicast,
   Server,
 } from '@filer/protocol';
 import { Client } from '@filer/sockets';
@@ -344,4 +345,24 @@ test('a server that is stopped has closed every connection in order', async () =
 
 test('a server that was not opened has no address', () => {
   expect(() => new Server().addr).toThrow('this server was not opened');
+});
+
+test('a message to many takes turns with all else, by the time that it takes', async () => {
+  let written = 0;
+  const slow = {
+    post: () => {
+      for (const begin = performance.now(); performance.now() - begin < 0.5;);
+      return ++written > 0;
+    },
+  } as unknown as Messenger;
+  let writtenBefore = 0;
+  setImmediate(() => (writtenBefore = written));
+  expect(
+    await multicast(
+      Array.from({ length: 200 }, () => slow),
+      { type: 'many' },
+    ),
+  ).toBe(200);
+  expect(writtenBefore).toBeGreaterThan(0);
+  expect(writtenBefore).toBeLessThan(100);
 });

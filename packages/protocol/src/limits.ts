@@ -100,9 +100,13 @@ export const KNOWN_BLOCK_SHARE = 0.5;
 /** Addresses that are remembered for that: more than there are machines in a large network. */
 export const MAX_KNOWN_ADDRESSES = 10_000;
 
-/** Connections that a server holds, and never more than `MAX_DESCRIPTOR_SHARE` of its descriptors. */
-export const MAX_CONNECTIONS = 20_000;
-export const MAX_DESCRIPTOR_SHARE = 0.8;
+/**
+ * Connections that a server holds: 20,000 machines, and their commands and transfers. Of its descriptors this part stays free for
+ * files, and never more than so many.
+ */
+export const MAX_CONNECTIONS = 24_000;
+export const FREE_DESCRIPTOR_SHARE = 0.2;
+export const MAX_FREE_DESCRIPTORS = 1_000;
 
 /** Connections of one member at a server: its daemon, and commands that run at once. */
 export const MAX_CONNECTIONS_PER_MEMBER = 32;

@@ -56,36 +56,35 @@ export class MessageWriter {
       onTooSlow(this.#tooSlow(this.#backlog.waitingPostedBytes));
       return false;
     }
-    this.write([frame], true).catch(() => undefined); // the end of the connection tells the reason
+    if (this.#endIfTooFull() !== undefined) return false;
+    this.#begin(frame.length, true);
+    // The end of the connection tells why one could not be written.
+    this.#socket.write(frame, this.#taken);
     return isOpen();
   }
 
+  /** The operating system has taken the oldest message, or never will. */
+  readonly #taken = (error?: Error | null): void => {
+    this.#backlog.taken();
+    if (error) return;
+    this.#untaken--;
+    this.#takenAt = performance.now();
+  };
+
   /** Resolves when the bytes were handed to the operating system. @throws FilerError as `Messenger.send` */
-  write(parts: readonly Uint8Array[], posted = false): Promise<void> {
-    const { isOpen, lost, maxQueuedBytes, onTooSlow } = this.#options;
+  write(parts: readonly Uint8Array[]): Promise<void> {
+    const { isOpen, lost } = this.#options;
     if (!isOpen()) return Promise.reject(lost());
-    if (this.waitingBytes > maxQueuedBytes) {
-      const error = this.#tooSlow(this.waitingBytes);
-      onTooSlow(error);
-      return Promise.reject(error);
-    }
+    const full = this.#endIfTooFull();
+    if (full !== undefined) return Promise.reject(full);
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    this.#backlog.add(bytes, posted);
-    if (this.#untaken++ === 0) this.#takenAt = performance.now();
-    this.sentBytes += bytes;
-    this.sendTime = Date.now();
-    this.#corkForTurn();
+    this.#begin(bytes, false);
     return new Promise((resolve, reject) => {
       const written = (error?: Error | null): void => {
-        this.#backlog.taken();
-        if (error) {
-          reject(lost(error));
-          return;
-        }
-        this.#untaken--;
-        this.#takenAt = performance.now();
-        resolve();
+        this.#taken(error);
+        if (error) reject(lost(error));
+        else resolve();
       };
       const last = parts.length - 1;
       parts.forEach((part, index) => {
@@ -95,20 +94,45 @@ export class MessageWriter {
     });
   }
 
+  /** @returns why the connection has been ended */
+  #endIfTooFull(): FilerError | undefined {
+    const { maxQueuedBytes, onTooSlow } = this.#options;
+    if (this.waitingBytes <= maxQueuedBytes) return undefined;
+    const error = this.#tooSlow(this.waitingBytes);
+    onTooSlow(error);
+    return error;
+  }
+
   /** Many messages of one turn leave in one system call. */
-  #corkForTurn(): void {
+  #begin(bytes: number, posted: boolean): void {
+    this.#backlog.add(bytes, posted);
+    if (this.#untaken++ === 0) this.#takenAt = performance.now();
+    this.sentBytes += bytes;
+    this.sendTime = Date.now();
     if (this.#corked) return;
     this.#corked = true;
     this.#socket.cork();
-    process.nextTick(() => {
-      this.#corked = false;
-      this.#socket.uncork();
-    });
+    if (corked.push(this) === 1) process.nextTick(uncorkAll);
+  }
+
+  /** The turn has ended. */
+  uncork(): void {
+    this.#corked = false;
+    this.#socket.uncork();
   }
 
   #tooSlow(waiting: number): FilerError {
     return new FilerError('too-slow', `${this.#options.addr} is too slow: ${waiting} bytes wait for it`);
   }
+}
+
+/** Those that were written to in this turn: one step at its end is for all, since thousands may be written to in one go. */
+let corked: MessageWriter[] = [];
+
+function uncorkAll(): void {
+  const writers = corked;
+  corked = [];
+  for (const writer of writers) writer.uncork();
 }
 
 /** A small message takes memory too: a flood of them must count. */

@@ -37,10 +37,10 @@ const ENTRIES: DirectoryEntry[] = [
 
 test('a page comes back with its entries, in order', () => {
   for (const more of [true, false]) {
-    const message = formatDirectory({ ...PAGE, more }, ENTRIES.map(encodeEntry));
+    const message = formatDirectory({ ...PAGE, more }, Buffer.concat(ENTRIES.map(encodeEntry)));
     expect(parseDirectory(message)).toEqual({ ...PAGE, more, entries: ENTRIES });
   }
-  expect(parseDirectory(formatDirectory(PAGE, [])).entries).toEqual([]);
+  expect(parseDirectory(formatDirectory(PAGE, Buffer.alloc(0))).entries).toEqual([]);
 });
 
 test('a presence entry takes 12 bytes, as it is drawn', () => {
@@ -111,11 +111,11 @@ test.each([
   [{ time: 'now' }, 'message-malformed'],
   [{ type: 'directory-get' }, 'unexpected-message'],
 ])('a page with %j is refused', (change, code) => {
-  expect(codeOf(() => parseDirectory(withHeader(formatDirectory(PAGE, []), change)))).toBe(code);
+  expect(codeOf(() => parseDirectory(withHeader(formatDirectory(PAGE, Buffer.alloc(0)), change)))).toBe(code);
 });
 
 test('a page that is far too large is refused before its entries are read', () => {
-  const message = formatDirectory(PAGE, [Buffer.alloc(512 * 1024 + 1, 3)]);
+  const message = formatDirectory(PAGE, Buffer.alloc(512 * 1024 + 1, 3));
   expect(() => parseDirectory(message)).toThrow('a directory page of 524289 bytes is too large');
 });
 

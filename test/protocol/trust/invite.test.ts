@@ -128,3 +128,12 @@ test('a grant is wrong for another network, and when another key signed it', () 
     verifyGrant({ ...forged, network: grant.network, networkKey: grant.networkKey }, grant.network),
   ).toThrow(wrong);
 });
+
+test('a grant that differs from a genuine one in anything is wrong, though it has the same signature', () => {
+  const { grant } = makeWorld().invite;
+  verifyGrant(grant, grant.network);
+  verifyGrant({ ...grant }, grant.network);
+  const wrong = expect.objectContaining({ code: 'invite-wrong' });
+  for (const change of [{ uses: grant.uses + 1 }, { groups: ['root'] }, { expiresAt: grant.expiresAt + 1 }])
+    expect(() => verifyGrant({ ...grant, ...change }, grant.network)).toThrow(wrong);
+});

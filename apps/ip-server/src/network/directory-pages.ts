@@ -7,7 +7,8 @@ import type { MemberTable } from './member-table.ts';
 export interface DirectoryPage {
   readonly seq: number;
   readonly more: boolean;
-  readonly entries: readonly Buffer[];
+  /** The entries, one after the other. */
+  readonly content: Buffer;
 }
 
 /** Pages that are kept until the directory changes. */
@@ -71,12 +72,12 @@ export class DirectoryPages {
       const parts = entriesAt(member, change.seq).map(encodeEntry);
       const partBytes = parts.reduce((sum, part) => sum + part.length, 0);
       if (entries.length > 0 && bytes + partBytes > MAX_DIRECTORY_PAGE_BYTES)
-        return { seq, more: true, entries };
+        return { seq, more: true, content: Buffer.concat(entries) };
       entries.push(...parts);
       bytes += partBytes;
       seq = change.seq;
     }
-    return { seq: newest, more: false, entries };
+    return { seq: newest, more: false, content: Buffer.concat(entries) };
   }
 }
 

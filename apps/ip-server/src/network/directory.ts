@@ -314,8 +314,8 @@ export class Directory {
     const isOurs =
       this.#runs === undefined ? position <= this.seq : isGivenOut(this.#runs, position, this.seq);
     const from = isOurs ? position : 0;
-    const { seq, more, entries } = this.#members.after(from);
-    const message = formatDirectory({ epoch: this.epoch, from, seq, time: now, more }, entries);
+    const { seq, more, content } = this.#members.after(from);
+    const message = formatDirectory({ epoch: this.epoch, from, seq, time: now, more }, content);
     return { message, seq, more };
   }
 }

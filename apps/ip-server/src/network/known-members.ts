@@ -120,9 +120,14 @@ export class KnownMembers {
     if (member === undefined || member.status !== 'member') return false;
     // The others learn which server holds it.
     const isTaken = presence === 'online' && member.server !== this.#server;
+    const isSame = member.presence === presence && !isTaken;
+    if (isSame && (software === undefined || software === member.software)) {
+      this.#table.heard(id, lastSeen);
+      return false;
+    }
     const server = isTaken ? this.#server : member.server;
     this.#table.keep({ ...member, presence, server, lastSeen, software: software ?? member.software });
-    if (member.presence === presence && !isTaken) return false;
+    if (isSame) return false;
     this.#unsaved.add(id);
     this.#events.publish('peer', { id });
     return true;

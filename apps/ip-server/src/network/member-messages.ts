@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   broadcastMessage,
   directoryGetMessage,
@@ -98,21 +99,25 @@ export async function takeRecord(
   record: PeerRecord,
 ): Promise<PeerRecord> {
   if (record.id !== id) throw new FilerError('refused', 'a machine publishes its own addresses only');
+  const known = directory.get(id)?.record;
+  // As each machine says it again that comes back: it was checked then.
+  if (known !== undefined && isDeepStrictEqual(known, record)) return known;
   verifyPeerRecord(record, network);
   return await directory.saveRecord(record);
 }
 
 async function leave(
   { directory, presence, expecting, removals, log }: MemberServices,
-  { id, messenger }: Connection,
+  connection: Connection,
   signed: Leave | undefined,
 ): Promise<Reply> {
+  const { id, messenger } = connection;
   if (signed !== undefined && signed.membership.id !== id) {
     throw new FilerError('refused', 'a machine can end its own membership only');
   }
   const name = directory.get(id)?.membership.name;
   // Before the others know: then this connection is not ended with the rest, and gets its answer.
-  presence.withdraw(messenger);
+  presence.leave(connection);
   if (signed !== undefined) await removals.leaves.take([signed]);
   if (directory.get(id)?.status === 'member') await directory.leave(id);
   expecting.forget(id);

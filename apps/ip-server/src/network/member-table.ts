@@ -2,7 +2,8 @@ import type { Member } from '../store/registry.ts';
 
 /** Everyone who ever joined, in order of joining: by id, by handle, and by name. */
 export class MemberTable {
-  readonly #byId = new Map<string, Member>();
+  /** When one that is connected was last heard changes all the time: in place, which makes no new object. */
+  readonly #byId = new Map<string, Omit<Member, 'lastSeen'> & { lastSeen: number }>();
   readonly #ids = new Map<number, string>();
   /** Names are unique, as the registry has them. */
   readonly #names = new Map<string, string>();
@@ -40,10 +41,17 @@ export class MemberTable {
   keep(member: Member): void {
     const { id, name } = member.membership;
     const before = this.#byId.get(id)?.membership.name;
-    if (before !== undefined && this.#names.get(before) === id) this.#names.delete(before);
+    if (before !== undefined && before !== name && this.#names.get(before) === id) this.#names.delete(before);
+    if (member.status === 'removed' && this.#names.get(name) === id) this.#names.delete(name);
     if (member.status !== 'removed') this.#names.set(name, id);
-    this.#byId.set(id, member);
+    this.#byId.set(id, { ...member });
     this.#ids.set(member.handle, id);
+  }
+
+  /** Nothing but when it was last heard has changed. */
+  heard(id: string, lastSeen: number): void {
+    const member = this.#byId.get(id);
+    if (member !== undefined) member.lastSeen = lastSeen;
   }
 
   clear(): void {

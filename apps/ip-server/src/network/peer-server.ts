@@ -29,7 +29,7 @@ import type { MemberRouter, TransferDoor } from './member-router.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import type { LocalSessions } from './local-sessions.ts';
 import type { Connection } from './presence.ts';
-import { announceRemovals, removedError } from './removals.ts';
+import { announceRemovals, putOut, removedError } from './removals.ts';
 import type { ServerGroup } from './server-group.ts';
 import { Texts, type OnHanded } from './texts.ts';
 
@@ -274,13 +274,12 @@ export class PeerServer extends Server {
       if (directory.get(id)?.status === 'member') continue; // it has joined again since
       out.push(id);
     }
-    const { header, content } = leavesMessage.format({ leaves: added });
-    // Before they are out: it proves to their daemons that they are.
-    void this.multicast(presence.sessions(), header, content);
+    const message = leavesMessage.format({ leaves: added });
     for (const id of out) {
-      presence.expel(id, new FilerError('not-a-member', 'this machine has left the network'));
+      putOut(id, message, presence, new FilerError('not-a-member', 'this machine has left the network'));
       expecting.forget(id);
     }
+    void this.multicast(presence.sessions(), message.header, message.content);
   }
 
   /** The removed are out, everyone else knows. */

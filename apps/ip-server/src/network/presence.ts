@@ -42,7 +42,8 @@ export class Presence {
   readonly #silentAfterMs: number;
   readonly #incarnations = new Incarnations();
   readonly #daemons = new Map<string, Connection>();
-  readonly #connections = new Set<Connection>();
+  /** Of each member. */
+  readonly #connections = new Map<string, Set<Connection>>();
   /** How many of them each member has. */
   readonly #shares = new Shares(memberConnectionBounds(MAX_CONNECTIONS_PER_MEMBER));
   readonly #stopped = new WeakSet<Connection>();
@@ -90,11 +91,15 @@ export class Presence {
       this.#daemons.set(id, connection);
       this.#directory.see(id, 'online', since, software);
     }
-    this.#connections.add(connection);
+    this.#connections.set(id, (this.#connections.get(id) ?? new Set()).add(connection));
   }
 
   #drop(connection: Connection): void {
-    if (this.#connections.delete(connection)) this.#shares.giveBack(connection.id, 1);
+    const { id } = connection;
+    const those = this.#connections.get(id);
+    if (those?.delete(connection) !== true) return;
+    if (those.size === 0) this.#connections.delete(id);
+    this.#shares.giveBack(id, 1);
   }
 
   #replace(live: Connection, incarnation: string): void {
@@ -171,7 +176,13 @@ export class Presence {
 
   /** All connections of one member, its commands' too. */
   of(id: string): Messenger[] {
-    return [...this.#connections].filter((each) => each.id === id).map((each) => each.messenger);
+    return Array.from(this.#connections.get(id) ?? [], ({ messenger }) => messenger);
+  }
+
+  sessionsOf(id: string): Messenger[] {
+    return Array.from(this.#connections.get(id) ?? [])
+      .filter(({ isSession }) => isSession)
+      .map(({ messenger }) => messenger);
   }
 
   daemon(id: string): Connection | undefined {
@@ -183,21 +194,22 @@ export class Presence {
   }
 
   all(): Messenger[] {
-    return [...this.#connections].map((each) => each.messenger);
+    return this.#those(() => true);
   }
 
   sessions(): Messenger[] {
-    return [...this.#connections].filter((each) => each.isSession).map((each) => each.messenger);
+    return this.#those(({ isSession }) => isSession);
   }
 
   subscribers(): Messenger[] {
-    return [...this.#connections].filter((each) => each.subscribe).map((each) => each.messenger);
+    return this.#those(({ subscribe }) => subscribe);
   }
 
-  /** A connection that is about to end by itself counts no longer. */
-  withdraw(messenger: Messenger): void {
-    for (const connection of this.#connections)
-      if (connection.messenger === messenger) this.leave(connection);
+  #those(are: (connection: Connection) => boolean): Messenger[] {
+    const those: Messenger[] = [];
+    for (const ofMember of this.#connections.values())
+      for (const connection of ofMember) if (are(connection)) those.push(connection.messenger);
+    return those;
   }
 
   /** Its machine has gone to another server: what is left of the session here ends. */

@@ -1,5 +1,6 @@
 import {
   Semaphore,
+  encodeFrame,
   FilerError,
   formatRemovals,
   RemovalList,
@@ -127,16 +128,33 @@ export class Removals implements RemovalLedger {
   }
 }
 
+/** Who is connected. */
+type Sessions = Pick<Presence, 'sessions' | 'sessionsOf' | 'expel'>;
+
 /** What a removal means for those who are connected: the removed are out at once, the others know at once. */
 export function announceRemovals(
   removals: readonly Removal[],
-  presence: Presence,
+  presence: Sessions,
   multicast: Multicast,
 ): Promise<number> {
-  // To the removed as well, before they are out: it proves to them that they are.
-  const told = multicast(presence.sessions(), formatRemovals(removals));
-  for (const { id } of removals) presence.expel(id, removedError());
-  return told;
+  const message = formatRemovals(removals);
+  for (const { id } of removals) putOut(id, message, presence, removedError());
+  return multicast(presence.sessions(), message);
+}
+
+/** Ends what a machine has here that is no member any more, after what proves that to it. */
+export function putOut(
+  id: string,
+  { header, content }: Message,
+  presence: Sessions,
+  reason: FilerError,
+): void {
+  const sessions = presence.sessionsOf(id);
+  if (sessions.length > 0) {
+    const proof = encodeFrame(header, content);
+    for (const messenger of sessions) messenger.post(proof);
+  }
+  presence.expel(id, reason);
 }
 
 export function removedError(): FilerError {

@@ -146,7 +146,7 @@ export const directoryMessage = message({
       throw new FilerError('message-malformed', `a directory page of ${content.length} bytes is too large`);
     },
     /** Encoded, together at most `MAX_DIRECTORY_PAGE_BYTES`. */
-    write: ({ entries }: { readonly entries: readonly Buffer[] }) => Buffer.concat(entries),
+    write: ({ entries }: { readonly entries: Buffer }) => entries,
   },
   check: ({ from, seq }) => {
     if (from > seq) throw new FilerError('message-malformed', 'a directory page goes backwards');
@@ -175,8 +175,8 @@ export const recordMessage = message({
   answers: [okMessage],
 });
 
-/** @param entries encoded, together at most `MAX_DIRECTORY_PAGE_BYTES` */
-export function formatDirectory(page: Omit<DirectoryPage, 'entries'>, entries: readonly Buffer[]): Message {
+/** @param entries encoded, one after the other: at most `MAX_DIRECTORY_PAGE_BYTES`, which many messages can share */
+export function formatDirectory(page: Omit<DirectoryPage, 'entries'>, entries: Buffer): Message {
   return directoryMessage.format({ ...page, entries });
 }
 

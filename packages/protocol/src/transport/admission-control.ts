@@ -7,10 +7,11 @@ import { addressBlockOf } from '../fairness/address-block.ts';
 import type { ShareBounds } from '../fairness/shares.ts';
 import {
   AUTHENTICATION_MS,
+  FREE_DESCRIPTOR_SHARE,
   KNOWN_ADDRESS_SHARE,
   KNOWN_BLOCK_SHARE,
   MAX_CONNECTIONS,
-  MAX_DESCRIPTOR_SHARE,
+  MAX_FREE_DESCRIPTORS,
   MAX_KNOWN_ADDRESSES,
   MAX_SHARE_OF_CONNECTIONS,
   MAX_UNAUTHENTICATED,
@@ -218,14 +219,18 @@ function greediest(blocks: Iterable<readonly [string, ReadonlySet<unknown>]>): s
 }
 
 /**
- * How many connections a server may hold: the limit, and never more than 80 % of the process's descriptors
+ * How many connections a server may hold: the limit, and never so many that files have too few of the process's descriptors
  * (running out of them is silent: a connection then hangs instead of being refused).
  */
 export function connectionLimit(): number {
   const open = /^Max open files\s+(\d+)/m.exec(readLimits())?.[1];
-  return open === undefined
-    ? MAX_CONNECTIONS
-    : Math.min(MAX_CONNECTIONS, Math.floor(Number(open) * MAX_DESCRIPTOR_SHARE));
+  return open === undefined ? MAX_CONNECTIONS : connectionsWithin(Number(open));
+}
+
+/** @param descriptors those of a process */
+export function connectionsWithin(descriptors: number): number {
+  const free = Math.min(MAX_FREE_DESCRIPTORS, Math.ceil(descriptors * FREE_DESCRIPTOR_SHARE));
+  return Math.min(MAX_CONNECTIONS, descriptors - free);
 }
 
 /** Where descriptors are few, those that wait to be admitted leave room for members. */

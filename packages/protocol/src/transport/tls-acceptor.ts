@@ -212,10 +212,13 @@ export class WireWatch {
 
   check(): void {
     for (const [secure, watched] of this.#watched) {
-      const [wire, read] = [watched.bytesRead(), secure.bytesRead];
+      const wire = watched.bytesRead();
+      if (wire === watched.wire) continue; // as most, most of the time
+      const read = secure.bytesRead;
       const came = wire - watched.wire - this.#factor * (read - watched.read);
       watched.excess = Math.max(0, watched.excess + came);
-      Object.assign(watched, { wire, read });
+      watched.wire = wire;
+      watched.read = read;
       if (watched.excess <= TLS_OVERHEAD_BYTES) continue;
       this.#watched.delete(secure);
       if (watched.holder !== undefined) processShares.overhead.take(watched.holder, 1, performance.now());

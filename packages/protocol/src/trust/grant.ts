@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { FilerError } from '../errors.ts';
 import { groups, id, idOfKeyText, integer, inviteId, publicKey, signedKind } from './document.ts';
 import type { KeyPair } from './keys.ts';
@@ -60,10 +61,18 @@ export function verifyGrant(grant: InviteGrant, network: string): void {
 /** What is wrong with a grant, or undefined. */
 export function grantFault(grant: InviteGrant, network: string): string | undefined {
   if (grant.network !== network) return 'it is for another network';
+  if (isDeepStrictEqual(genuine.get(grant.signature), grant)) return undefined;
   if (idOfKeyText(grant.networkKey) !== network) return 'its network key does not belong to the network';
   if (inviteIdOf(idOfKeyText(grant.inviteKey)) !== grant.invite) return 'its id does not belong to its key';
   if (!GRANT.holds(grant, grant.networkKey)) {
     return 'the network has not signed it';
   }
+  const [oldest] = genuine.keys();
+  if (genuine.size >= MAX_GENUINE && oldest !== undefined) genuine.delete(oldest);
+  genuine.set(grant.signature, grant);
   return undefined;
 }
+
+/** Grants that were found genuine, by their signatures: all who joined with one invite carry the same. */
+const genuine = new Map<string, InviteGrant>();
+const MAX_GENUINE = 64;

@@ -104,7 +104,7 @@ export function admit(
       serverSignature: toText(server.sign(claimBytes(claims))),
     },
   };
-  verifyMembership(membership, claims.network);
+  verifyUpToServer(membership, claims.network);
   return membership;
 }
 
@@ -168,6 +168,15 @@ function parseProof(value: unknown): AdmittedProof | AmendedProof {
  * @throws FilerError `signature-invalid` with what does not hold
  */
 export function verifyMembership(membership: Membership, network: string): void {
+  verifyUpToServer(membership, network);
+  const { proof } = membership;
+  if (proof.kind === 'amended') return;
+  const holds = signatureHolds(proof.serverKey, claimBytes(membership), proof.serverSignature);
+  requireTrue(holds, `the membership of ${membership.name}`, 'the server has not signed it');
+}
+
+/** The same but for the signature of the server, which may be the caller. */
+function verifyUpToServer(membership: Membership, network: string): void {
   const need = (holds: boolean, reason: string): void =>
     requireTrue(holds, `the membership of ${membership.name}`, reason);
   const { proof } = membership;
@@ -188,5 +197,4 @@ export function verifyMembership(membership: Membership, network: string): void 
   need(grant.groups.join() === membership.groups.join(), 'its groups are not those of its invite');
   need(signatureHolds(grant.inviteKey, bytes, proof.inviteSignature), 'the invite has not signed it');
   need(signatureHolds(membership.publicKey, bytes, proof.peerSignature), 'the peer has not signed it');
-  need(signatureHolds(proof.serverKey, bytes, proof.serverSignature), 'the server has not signed it');
 }
