@@ -104,7 +104,8 @@ export function layOutFrame(
 export class FrameDecoder {
   #maxHeaderBytes: number;
   #maxContentBytes: number;
-  readonly #prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+  /** Of a frame that was cut there, which is rare: one for each connection would keep as many pieces of Node's shared memory. */
+  #prefix: Buffer | undefined;
   #filled = 0;
   #part: 'prefix' | 'header' | 'content' = 'prefix';
   #headerBytes = 0;
@@ -186,11 +187,13 @@ export class FrameDecoder {
     let offset = at;
     const wanted = PREFIX_BYTES - this.#filled;
     if (this.#filled > 0 || piece.length - at < PREFIX_BYTES) {
+      this.#prefix ??= Buffer.allocUnsafeSlow(PREFIX_BYTES);
       const copied = piece.copy(this.#prefix, this.#filled, at, at + wanted);
       this.#filled += copied;
       if (this.#filled < PREFIX_BYTES) return -1;
       source = this.#prefix;
       offset = 0;
+      this.#prefix = undefined;
     }
     this.#filled = 0;
     this.#headerBytes = source.readUInt32BE(offset);

@@ -79,18 +79,35 @@ export class PeerServer extends Server {
   protected override async serve(messenger: Messenger): Promise<void> {
     const { log } = this.#parts;
     try {
-      const { hello, version, welcome } = await readHello(messenger);
-      const id = messenger.peerId;
-      if (id === undefined) throw new Error('the network port proves who connects');
-      this.#checkHello(hello);
-      const { features = [], software } = this.#parts;
-      const welcomed = { version, features, software };
-      if (hello.role === 'join') await this.#serveJoiner(messenger, id, welcomed, welcome);
-      else await this.#serveMember(messenger, id, hello, welcomed, welcome);
+      const held = await this.#receive(messenger);
+      if (held !== undefined) await this.#hold(held);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       messenger.reject(error);
       log.info('connection refused', { address: messenger.addr, id: messenger.peerId, why: error });
+    }
+  }
+
+  /** @returns the session of a member; nothing of what came before it is kept as long as that lasts */
+  async #receive(messenger: Messenger): Promise<HeldSession | undefined> {
+    const { hello, version, welcome } = await readHello(messenger);
+    const id = messenger.peerId;
+    if (id === undefined) throw new Error('the network port proves who connects');
+    this.#checkHello(hello);
+    const { features = [], software } = this.#parts;
+    const welcomed = { version, features, software };
+    if (hello.role !== 'join') return await this.#welcomeMember(messenger, id, hello, welcomed, welcome);
+    await this.#serveJoiner(messenger, id, welcomed, welcome);
+    return undefined;
+  }
+
+  async #hold({ connection, session, about }: HeldSession): Promise<void> {
+    const { log, presence } = this.#parts;
+    try {
+      const reason = await session.closed;
+      log.info('peer disconnected', { ...about, ...(reason === undefined ? {} : { why: reason }) });
+    } finally {
+      presence.leave(connection);
     }
   }
 
@@ -120,13 +137,14 @@ export class PeerServer extends Server {
     if (reason !== undefined) throw reason;
   }
 
-  async #serveMember(
+  /** @returns undefined for a connection for a transfer, which has been served */
+  async #welcomeMember(
     messenger: Messenger,
     id: string,
     hello: Hello,
     welcomed: Welcomed,
     welcome: SayWelcome,
-  ): Promise<void> {
+  ): Promise<HeldSession | undefined> {
     const { directory, presence, uploads, events, log, now, sessions } = this.#parts;
     const { removals } = this.#parts;
     await this.#parts.group?.refresh();
@@ -156,7 +174,8 @@ export class PeerServer extends Server {
       if (hello.purpose === 'transfer') {
         await sent;
         await uploads.serve(messenger, membership);
-        return;
+        presence.leave(connection);
+        return undefined;
       }
       if (connection.incarnation !== undefined) this.#announce(id, hello);
       const session = new Session(messenger, this.#handlerOf(connection));
@@ -164,10 +183,10 @@ export class PeerServer extends Server {
       // Whom collects can ask.
       if (connection.incarnation !== undefined) events.publish('peer', { id });
       await sent.catch(() => undefined);
-      const reason = await session.closed;
-      log.info('peer disconnected', { ...about, ...(reason === undefined ? {} : { why: reason }) });
-    } finally {
+      return { connection, session, about };
+    } catch (error) {
       presence.leave(connection);
+      throw error;
     }
   }
 
@@ -337,6 +356,14 @@ export class PeerServer extends Server {
 
 function unlisted(): FilerError {
   return new FilerError('refused', 'this server is not one of the network’s: connect to a listed one');
+}
+
+/** A member's session that has begun. */
+interface HeldSession {
+  readonly connection: Connection;
+  readonly session: Session;
+  /** For the log. */
+  readonly about: Readonly<Record<string, string>>;
 }
 
 type Welcomed = Pick<Welcome, 'version' | 'features' | 'software'>;
