@@ -1,21 +1,17 @@
 import { closeSync, constants, fsync, openSync, unlinkSync } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { FilerError, MAX_PRESENT_FILES, systemCode, type Digests, type Entry } from '@filer/protocol';
+import { FilerError, systemCode, type Digests, type Entry } from '@filer/protocol';
 import { digestsOfSmall } from '../digests/digests.ts';
 import { readDigests } from '../digests/known-digests.ts';
 import { copyUpTo } from '../disk/copy-file.ts';
 import type { DestinationFolder } from '../disk/destination-folder.ts';
 import { canSyncFileSystem, syncFileSystem } from '../disk/file-system-sync.ts';
 import { takeFreeName } from '../disk/final-name.ts';
-import { FolderPath } from '../disk/folder-path.ts';
-import type { Folder } from '../disk/folder.ts';
 import type { Space } from '../disk/free-space.ts';
 import { partIn, type Hidden } from '../disk/hidden.ts';
 import { setFacts } from '../disk/set-facts.ts';
 import { contentOf, dropPart, writePart } from '../disk/small-part.ts';
-import { secondsOf } from '../disk/times.ts';
-import type { Deliveries } from './deliveries.ts';
+import { DeliveredPlaces, type DeliveredPlace, type DeliveredPlacesOptions } from './delivered-places.ts';
 import { isFileOf, statsAt, type ExistingFile } from './existing-digests.ts';
 import type { ExistingFiles } from './existing-files.ts';
 import { identityOf } from '../digests/known-digests.ts';
@@ -23,13 +19,6 @@ import type { Ownership } from './ownership.ts';
 import { takeAllowed, takeRoom, type Allowance, type Room } from './receive-policy.ts';
 
 const syncDescriptor = promisify(fsync);
-
-/** What a sender delivered before is looked through up to here, for one transfer: some 0.2 s and 20 MB. */
-const MAX_LOOKED_AT = 100_000;
-const PAGE = 1_000;
-
-/** Places of one content that are remembered: the first may have changed since. */
-const MAX_PLACES = 2;
 
 /** One file is copied so often for one transfer: the sender has said 100 bytes for each. */
 const MAX_COPIES = 16;
@@ -40,37 +29,17 @@ const SMALL_BYTES = 128 * 1024;
 /** From so many on they are brought to the disk together. */
 const LEAST_TOGETHER = 16;
 
-export interface MovedFilesOptions {
-  readonly place: DestinationFolder;
+export interface MovedFilesOptions extends DeliveredPlacesOptions {
   readonly present: ExistingFiles;
   readonly ownership: Ownership;
-  readonly deliveries: Deliveries;
   readonly space: Space;
   readonly allowance: Allowance;
   readonly sync: boolean;
   readonly mark: string | undefined;
-  /** Aborted when the sender is gone. */
-  readonly gone: AbortSignal;
 }
 
 /** What a sender announces of a file. */
 type Announced = Pick<Entry, 'path' | 'size' | 'mode' | 'mtimeNs'>;
-
-/** What was delivered, by digest and by time. */
-interface Places {
-  readonly byDigest: Map<string, DeliveredPlace[]>;
-  readonly byTime: Map<number, DeliveredPlace[]>;
-}
-
-/** Where a content was delivered. */
-interface DeliveredPlace {
-  /** Relative to the inbox. */
-  readonly path: string;
-  readonly digest: string;
-  readonly components: readonly string[];
-  readonly mtimeNs: bigint | undefined;
-  copies: number;
-}
 
 /** One that is copied under a hidden name. */
 interface Copied {
@@ -97,17 +66,12 @@ export interface Moved {
  */
 export class MovedFiles implements Disposable {
   readonly #options: MovedFilesOptions;
-  readonly #root: Folder;
-  readonly #folders: FolderPath;
-  #places: Promise<Places> | undefined;
-  /** Those of one time, by the size that they have: a whole tree may have one time. */
-  readonly #bySize = new Map<number, Promise<Map<number, DeliveredPlace[]>>>();
+  readonly #places: DeliveredPlaces;
   #copied: Copied[] = [];
 
   constructor(options: MovedFilesOptions) {
     this.#options = options;
-    this.#root = options.place.folder.again();
-    this.#folders = new FolderPath(this.#root);
+    this.#places = new DeliveredPlaces(options);
   }
 
   /**
@@ -140,28 +104,7 @@ export class MovedFiles implements Disposable {
   alike(announced: Entry, components: readonly string[]): Promise<readonly ExistingFile[]> | undefined {
     const { digest, size } = announced;
     if (digest !== undefined || size <= SMALL_BYTES || !this.#isNew(announced, components)) return undefined;
-    return this.#alike(announced, components.at(-1) ?? '');
-  }
-
-  /** The folder of one, if it may be entered. */
-  #above({ components }: DeliveredPlace): Folder | undefined {
-    try {
-      return this.#folders.at(components.slice(0, -1));
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      return undefined;
-    }
-  }
-
-  async #sized(places: readonly DeliveredPlace[]): Promise<Map<number, DeliveredPlace[]>> {
-    const bySize = new Map<number, DeliveredPlace[]>();
-    for (const [n, each] of places.entries()) {
-      if (n % PAGE === PAGE - 1) await turn();
-      const folder = this.#above(each);
-      const there = folder === undefined ? undefined : statsAt(folder, each.components.at(-1) ?? '');
-      if (there !== undefined) addTo(bySize, Number(there.size), each, MAX_PRESENT_FILES);
-    }
-    return bySize;
+    return this.#places.alike(announced, components.at(-1) ?? '');
   }
 
   /** Copies a file that its sender says to be one that `alike` gave. @returns undefined where that is not so any more */
@@ -181,25 +124,6 @@ export class MovedFiles implements Disposable {
     if (kind !== 'file' || size === 0 || growing === true) return false;
     const parents = this.#options.place.require(components.slice(0, -1));
     return statsAt(parents, components.at(-1) ?? '') === undefined;
-  }
-
-  async #alike({ size, mtimeNs }: Entry, name: string): Promise<readonly ExistingFile[]> {
-    this.#places ??= this.#lookThrough();
-    const found: ExistingFile[] = [];
-    const time = secondsOf(mtimeNs);
-    const ofTime = (await this.#places).byTime.get(time) ?? [];
-    const bySize = this.#bySize.get(time) ?? this.#sized(ofTime);
-    this.#bySize.set(time, bySize);
-    for (const each of (await bySize).get(size) ?? []) {
-      using folder = this.#above(each)?.again();
-      const there = folder === undefined ? undefined : statsAt(folder, each.components.at(-1) ?? '');
-      if (there === undefined || !isFileOf(there, size) || !isUnchanged(each, there.mtimeNs)) continue;
-      const { digest, path: elsewhere } = each;
-      const identity = identityOf(there);
-      const unknown = { blocks: '', facts: undefined, synced: false, remembered: false };
-      found.push({ ...unknown, name, digest, identity, elsewhere });
-    }
-    return found;
   }
 
   /** Brings the copies to the disk, and names them. */
@@ -232,8 +156,7 @@ export class MovedFiles implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { hidden } of this.#copied.splice(0)) dropPart(hidden);
-    this.#folders[Symbol.dispose]();
-    this.#root[Symbol.dispose]();
+    this.#places[Symbol.dispose]();
   }
 
   async #copy(
@@ -243,10 +166,9 @@ export class MovedFiles implements Disposable {
     digest: string,
     left: Room,
   ): Promise<Copied | undefined> {
-    this.#places ??= this.#lookThrough();
     const { place, mark } = this.#options;
     const { size } = announced;
-    for (const from of (await this.#places).byDigest.get(digest) ?? []) {
+    for (const from of await this.#places.ofDigest(digest)) {
       if (from.copies >= MAX_COPIES) continue;
       const hidden = partIn(place.folder, mark);
       const room = this.#takeRoom(size, left);
@@ -309,19 +231,16 @@ export class MovedFiles implements Disposable {
     digest: string,
     hidden: Hidden,
   ): Promise<Digests | undefined> {
-    const own = from.components.at(-1) ?? '';
-    using folder = this.#above(from)?.again();
-    const there = folder === undefined ? undefined : statsAt(folder, own);
-    if (folder === undefined || there === undefined || !isFileOf(there, size)) return undefined;
-    if (!isUnchanged(from, there.mtimeNs)) return undefined;
+    using there = this.#places.open(from, size);
+    if (there === undefined) return undefined;
     if (size <= SMALL_BYTES) {
-      const content = contentOf(folder.at(own), { size, digest });
+      const content = contentOf(there.path, { size, digest });
       if (content === undefined) return undefined;
       writePart({ hidden, size, mode, mtimeNs, digest }, content);
       return digestsOfSmall(content);
     }
     const copy = pathOf(hidden);
-    if ((await copyUpTo(folder.at(own), copy, size)) !== size) return undefined;
+    if ((await copyUpTo(there.path, copy, size)) !== size) return undefined;
     const read = await readDigests(copy, constants.O_NOFOLLOW, undefined, { signal: this.#options.gone });
     if (read?.digest !== digest) return undefined;
     const descriptor = openSync(copy, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -375,37 +294,6 @@ export class MovedFiles implements Disposable {
       if (systemCode(error) === undefined) throw error;
     }
   }
-
-  async #lookThrough(): Promise<Places> {
-    const { deliveries, place, gone } = this.#options;
-    const byDigest = new Map<string, DeliveredPlace[]>();
-    const byTime = new Map<number, DeliveredPlace[]>();
-    let before: string | undefined;
-    for (let looked = 0; looked < MAX_LOOKED_AT && !gone.aborted; looked += PAGE) {
-      const page = deliveries.below(place.path, before, PAGE);
-      for (const { path, content, mtimeNs, removing } of page) {
-        if (removing !== undefined || !content.startsWith('blake3:')) continue;
-        const below = place.path === '' ? path : path.slice(place.path.length + 1);
-        const at = { path, digest: content, components: below.split('/'), mtimeNs, copies: 0 };
-        addTo(byDigest, content, at, MAX_PLACES);
-        if (mtimeNs !== undefined) addTo(byTime, secondsOf(mtimeNs), at, MAX_LOOKED_AT);
-      }
-      if (page.length < PAGE) break;
-      before = page.at(-1)?.path;
-      await turn();
-    }
-    return { byDigest, byTime };
-  }
-}
-
-function addTo<K>(places: Map<K, DeliveredPlace[]>, key: K, at: DeliveredPlace, most: number): void {
-  const known = places.get(key);
-  if (known === undefined) places.set(key, [at]);
-  else if (known.length < most) known.push(at);
-}
-
-function isUnchanged({ mtimeNs }: DeliveredPlace, foundNs: bigint): boolean {
-  return mtimeNs === undefined || secondsOf(mtimeNs) === secondsOf(foundNs);
 }
 
 /** A new descriptor reports a write that failed, as long as no other was. */
