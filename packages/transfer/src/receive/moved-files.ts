@@ -4,7 +4,6 @@ import { FilerError, systemCode, type Digests, type Entry } from '@filer/protoco
 import { digestsOfSmall } from '../digests/digests.ts';
 import { readDigests } from '../digests/known-digests.ts';
 import { copyUpTo } from '../disk/copy-file.ts';
-import type { DestinationFolder } from '../disk/destination-folder.ts';
 import { canSyncFileSystem, syncFileSystem } from '../disk/file-system-sync.ts';
 import { takeFreeName } from '../disk/final-name.ts';
 import type { Space } from '../disk/free-space.ts';
