@@ -3,6 +3,7 @@ import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { receiveFiles, sendFiles } from '@filer/transfer';
+import { withReceiver, withSender } from './by-hand.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
@@ -30,7 +31,9 @@ test.skipIf(process.platform !== 'linux')(
 
       const { sent } = await transfer(ends, ['a'], { receive: { sync: true } });
 
-      expect(sent).toMatchObject({ ok: true, filesDelivered: 1, bytesSent: BYTES });
+      expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+      // The blocks with content, and the short one at the end.
+      expect(sent.bytesSent).toBe(places.length * MiB + 5);
       const { isSame, usedBytes } = await arrived(ends);
       expect(isSame).toBe(true);
       expect(usedBytes).toBeLessThan(4 * MiB);
@@ -73,4 +76,38 @@ test('a sparse file that was cut continues, and is whole in the end', async () =
   expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
   expect(sent.bytesSent).toBeLessThan(20 * MiB);
   expect((await arrived(ends)).isSame).toBe(true);
+});
+
+test.each([
+  ['in the midst of a block', '7'],
+  ['beyond the end', String(MiB)],
+])('zeros %s end the transfer', async (_, offset) => {
+  const ends = await twoEnds();
+  const { hand, outcome } = await withReceiver(ends);
+  await hand.offer({ a: 2 * MiB - 1 });
+  await hand.file(0, 2 * MiB - 1);
+  if (offset !== '7') await hand.say({ type: 'zeros', entry: '0', offset: '0' });
+  await hand.say({ type: 'zeros', entry: '0', offset });
+  expect((await hand.hear('error'))?.header).toMatchObject({ code: 'unexpected-message' });
+  await hand.messenger.close();
+  expect(await outcome).toMatchObject({ ok: false });
+});
+
+test('a receiver that does not know zeros as a message gets them as chunks', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), Buffer.alloc(2 * MiB));
+  const { hand, outcome } = await withSender(ends, ['a']);
+  const offer = await hand.hear('offer');
+  await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });
+  const entries = await hand.hear('entries');
+  await hand.say({ type: 'entries-answer', re: entries?.header['id'] ?? '' }, [{ answer: 'want' }]);
+  let bytes = 0;
+  for (let next = await hand.hear('chunk', 'zeros', 'end'); next?.header['type'] !== 'end';) {
+    expect(next?.header['type']).toBe('chunk');
+    bytes += next?.content.length ?? 0;
+    next = await hand.hear('chunk', 'zeros', 'end');
+  }
+  expect(bytes).toBe(2 * MiB);
+  await hand.messenger.close();
+  await outcome;
 });

@@ -54,6 +54,13 @@ export const chunkMessage = message({
 });
 export type Chunk = Parsed<typeof chunkMessage>;
 
+/** One block of zeros, in the place of its chunks. */
+export const zerosMessage = message({
+  type: 'zeros',
+  routes: [senderToReceiver],
+  header: { entry: entryNumber(), offset: integer() },
+});
+
 /** The file is one that the receiver has. */
 export const skipMessage = message({
   type: 'skip',

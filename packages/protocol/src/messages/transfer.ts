@@ -82,6 +82,8 @@ export const answerMessage = message({
     re: requestId(),
     /** Whether this receiver knows the message `small`. */
     small: flag(),
+    /** The same for `zeros`. */
+    zeros: flag(),
   },
 });
 
@@ -173,14 +175,20 @@ export function formatOffer(offer: Offer, id: string): Message {
   return offerMessage.format({ ...offer, id });
 }
 
-/** @param takesSmall whether this receiver knows the message `small` @default false */
-export function formatAnswer(re: string, takesSmall = false): Message {
-  return answerMessage.format({ re, small: takesSmall });
+/** Which messages a receiver knows, beside those that all do. */
+export interface TakenMessages {
+  readonly small: boolean;
+  readonly zeros: boolean;
 }
 
-/** Whether the side that gave this answer knows the message `small`. */
-export function takesSmall({ header }: Message): boolean {
-  return header['small'] === '1';
+/** @param taken what this receiver knows @default none of them */
+export function formatAnswer(re: string, taken?: TakenMessages): Message {
+  return answerMessage.format({ re, ...taken });
+}
+
+/** What the side that gave this answer knows. */
+export function takenBy({ header }: Message): TakenMessages {
+  return { small: header['small'] === '1', zeros: header['zeros'] === '1' };
 }
 
 /** `done`, and `working`: they say it all by their type. */

@@ -20,6 +20,7 @@ import {
   repointMessage,
   Router,
   sameMessage,
+  zerosMessage,
   sealMessage,
   skipMessage,
   smallMessage,
@@ -30,6 +31,8 @@ import {
   type FilerError,
   type Message,
 } from '@filer/protocol';
+import { digestText } from '../digests/digests.ts';
+import { ZERO_BLOCK, ZERO_BLOCK_DIGEST } from '../digests/zero-block.ts';
 import { RelayedStreams, type ReceiverPassing } from '../passing/relayed-streams.ts';
 import type { Channel } from '../wire/channel.ts';
 import { asTold, dispatch, isChange, outOfPlace } from '../wire/ending.ts';
@@ -47,6 +50,8 @@ export interface AcceptedTransferParts extends ClosingParts {
   readonly tell: (message: Message) => void;
 }
 
+const ZEROS = digestText(ZERO_BLOCK_DIGEST);
+
 /** What follows the answer to an offer, up to `done`. */
 export class AcceptedTransfer {
   static readonly #router = new Router<AcceptedTransfer, Promise<void> | void>({
@@ -62,6 +67,10 @@ export class AcceptedTransfer {
       return transfer.#came(chunk.content.length, () =>
         transfer.#parts.watchdog.during(transfer.#streams.chunk(chunk, recycle)),
       );
+    })
+    .on(zerosMessage, ({ entry, offset }, transfer) => {
+      const chunk = { entry, offset, content: ZERO_BLOCK, block: ZEROS };
+      return transfer.#parts.watchdog.during(transfer.#streams.chunk(chunk, () => undefined));
     })
     .on(smallMessage, (small, transfer) => {
       const file = transfer.#withPermitted(small);

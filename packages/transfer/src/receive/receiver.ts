@@ -172,7 +172,7 @@ export class Receiver {
     }
     this.#transfer = this.#begun(this.#accepted);
     this.#working = formatTransferWord('working');
-    await this.#say(formatAnswer(id, true));
+    await this.#say(formatAnswer(id, { small: true, zeros: true }));
     return true;
   }
 

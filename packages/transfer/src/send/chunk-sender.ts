@@ -6,9 +6,11 @@ import {
   relayedMessage,
   type Digests,
   type Same,
+  zerosMessage,
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import { digestText } from '../digests/digests.ts';
+import { ZERO_BLOCK_DIGEST } from '../digests/zero-block.ts';
 import { ReceiverBasis, type AskBasis } from './receiver-basis.ts';
 import type { SendWindow } from './send-window.ts';
 import type { Limit } from '../wire/rate-limit.ts';
@@ -61,9 +63,11 @@ export class ChunkSender {
   readonly #limit: Limit | undefined;
   readonly #stop: AbortSignal;
   readonly #lane: RelayLane | undefined;
+  readonly #sendsZeros: boolean;
   readonly #buffers: Buffer[] = [];
 
-  constructor({ channel, sendWindow, limit, stop, lane }: OutgoingParts) {
+  constructor({ channel, sendWindow, limit, stop, lane, taken }: OutgoingParts) {
+    this.#sendsZeros = taken.zeros;
     this.#channel = channel;
     this.#sendWindow = sendWindow;
     this.#limit = limit;
@@ -117,8 +121,11 @@ export class ChunkSender {
         const digest = piece.blockDigest();
         const place = digest === undefined ? undefined : await basis?.placeOf(offset, bytes, digest);
         try {
-          const isLeft = place === undefined && (await this.#leaveToOthers(block, digest, inFlight));
+          const isZeros = this.#sendsZeros && digest?.equals(ZERO_BLOCK_DIGEST) === true;
+          const isLeft =
+            place === undefined && !isZeros && (await this.#leaveToOthers(block, digest, inFlight));
           if (place !== undefined) await this.#sendSame({ entry, offset, bytes, ...place }, inFlight);
+          else if (isZeros) await this.#sendZeros(entry, offset, inFlight);
           else if (!isLeft) await this.#sendChunks(entry, offset, piece, inFlight);
           if (!isLeft) this.#note(block, digest);
         } finally {
@@ -173,6 +180,12 @@ export class ChunkSender {
   async #sendSame(same: Same, inFlight: SendsInFlight): Promise<void> {
     await inFlight.fewerThan(MAX_IN_FLIGHT);
     inFlight.add(send(this.#channel, formatSame(same)), 0, same.offset + same.bytes);
+  }
+
+  async #sendZeros(entry: number, offset: number, inFlight: SendsInFlight): Promise<void> {
+    await inFlight.fewerThan(MAX_IN_FLIGHT);
+    const end = offset + DIGEST_BLOCK_BYTES;
+    inFlight.add(send(this.#channel, zerosMessage.format({ entry, offset })), 0, end);
   }
 
   /** The digest of the block goes with the first chunk, so that the receiver can verify the block when it is whole. */

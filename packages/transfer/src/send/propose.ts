@@ -1,20 +1,20 @@
-import { FilerError, formatOffer, takesSmall, type Offer } from '@filer/protocol';
+import { FilerError, formatOffer, takenBy, type Offer, type TakenMessages } from '@filer/protocol';
 import type { Requests } from '../wire/requests.ts';
 
 /**
  * Offers; a receiver that wants to know first how much there is, is told.
  *
  * @param count counts all that is to be sent
- * @returns whether the receiver takes `small`
+ * @returns which messages the receiver takes
  * @throws FilerError the refusal
  */
 export async function propose(
   requests: Requests,
   offer: Offer,
   count: () => Promise<Pick<Offer, 'files' | 'bytes' | 'largest' | 'names' | 'contents'>>,
-): Promise<boolean> {
-  const ask = (given: Offer): Promise<boolean> =>
-    requests.ask('answer', (id) => formatOffer(given, id), takesSmall);
+): Promise<TakenMessages> {
+  const ask = (given: Offer): Promise<TakenMessages> =>
+    requests.ask('answer', (id) => formatOffer(given, id), takenBy);
   try {
     return await ask(offer);
   } catch (error) {

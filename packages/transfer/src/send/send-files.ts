@@ -21,6 +21,7 @@ import {
   unreachedMessage,
   errorMessage,
   type Got,
+  type TakenMessages,
   sealedMessage,
 } from '@filer/protocol';
 import type { RelayLane } from '../passing/relay-lane.ts';
@@ -221,12 +222,12 @@ class Sending {
     const told = isCounted ? { names, contents } : { names };
     const offer = { job: this.#job, ...totals, ...told, note, onConflict, checksum, mirror, stage };
     try {
-      const packsSmall = await propose(this.#requests, offer, () => this.#countAll());
+      const taken = await propose(this.#requests, offer, () => this.#countAll());
       this.#isAnswered = true;
       await this.#watchdog.work(Promise.resolve(this.#options.accepted?.()));
       if (this.#end.reason !== undefined) throw this.#end.reason;
       this.#enterRace();
-      return this.#fileSender(packsSmall);
+      return this.#fileSender(taken);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       this.#end.refused(error);
@@ -246,10 +247,10 @@ class Sending {
     });
   }
 
-  #fileSender(packsSmall: boolean): FileSender {
+  #fileSender(taken: TakenMessages): FileSender {
     return new FileSender({
       ...this.#options,
-      packsSmall,
+      taken,
       channel: this.#channel,
       requests: this.#requests,
       batcher: this.#batcher,

@@ -1,4 +1,4 @@
-import type { BasisBlockList, EntryFailure, FileEnd, PresentFile } from '@filer/protocol';
+import type { BasisBlockList, EntryFailure, FileEnd, PresentFile, TakenMessages } from '@filer/protocol';
 import type { RelayLane } from '../passing/relay-lane.ts';
 import type { Channel } from '../wire/channel.ts';
 import type { Extent } from '../wire/growing.ts';
@@ -82,8 +82,8 @@ export interface OutgoingParts extends OutgoingOptions {
   readonly channel: Channel;
   readonly sendWindow: SendWindow;
   readonly owner: OutgoingOwner;
-  /** Whether the receiver takes a small file as one message. */
-  readonly packsSmall: boolean;
+  /** Which messages the receiver takes, beside those that all do. */
+  readonly taken: TakenMessages;
   /** Where content may come of other recipients. @default all goes from here */
   readonly lane: RelayLane | undefined;
   /** Ends the waiting for what the limit lets go. */

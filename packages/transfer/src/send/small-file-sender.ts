@@ -58,7 +58,7 @@ export class SmallFileSender {
     this.#limit = parts.limit;
     this.#stop = parts.stop;
     this.#lane = parts.lane;
-    this.#packsSmall = parts.packsSmall;
+    this.#packsSmall = parts.taken.small;
     this.#packed = PackedMessages.on(parts.channel);
   }
 
