@@ -58,17 +58,28 @@ export async function serveBlocks(channel: Channel, options: ServeBlocksOptions)
     await serving.catch(() => undefined);
   }
 
+  /** Begins to read the next one, so that it is there when the one before has gone. */
+  function begin(): { readonly digest: string; readonly content: Promise<Buffer | undefined> } | undefined {
+    const digest = wanted.shift();
+    if (digest === undefined) return undefined;
+    const content = options.held.read(digest, signal);
+    content.catch(() => undefined); // awaited in its turn
+    return { digest, content };
+  }
+
   async function serve(): Promise<void> {
+    let next = begin();
     while (!signal.aborted) {
-      const digest = wanted.shift();
-      if (digest === undefined) {
+      const block = next ?? begin();
+      if (block === undefined) {
         await more.promise;
         continue;
       }
-      const content = await options.held.read(digest, signal);
+      const content = await block.content;
       if (signal.aborted) return;
-      if (content === undefined) await send(channel, noBlockMessage.format({ block: digest }));
-      else await sendBlock(digest, content);
+      next = begin();
+      if (content === undefined) await send(channel, noBlockMessage.format({ block: block.digest }));
+      else await sendBlock(block.digest, content);
     }
   }
 
@@ -78,14 +89,23 @@ export async function serveBlocks(channel: Channel, options: ServeBlocksOptions)
       channel.reject(new FilerError('timed-out', 'a block that was asked for is not taken'));
     }, STALLED_MS);
     try {
+      let before: Promise<void> | undefined;
       for (let offset = 0; offset < content.length;) {
         const most = Math.min(MAX_BLOCK_PIECE_BYTES, limit?.pieceBytes ?? MAX_BLOCK_PIECE_BYTES);
         const piece = content.subarray(offset, offset + most);
         await limit?.take(piece.length, signal);
         if (signal.aborted) return;
-        await channel.send(blockMessage.formatHeader({ block, offset, size: content.length }), piece);
+        const sending = channel.send(
+          blockMessage.formatHeader({ block, offset, size: content.length }),
+          piece,
+        );
+        sending.catch(() => undefined); // awaited in its turn
+        // One is written while the next one waits.
+        await before;
+        before = sending;
         offset += piece.length;
       }
+      await before;
     } finally {
       clearTimeout(stalled);
     }
