@@ -155,6 +155,22 @@ test('one that becomes ten times slower holds no one up', async () => {
   expect(await hasIt('slow')).toBe(true);
 }, 180_000);
 
+test('a sender that is killed in the middle of a race continues it when it is there again', async () => {
+  const file = await network.file('resumed', BYTES);
+  const before = await arrived(WHO);
+  const args = ['send', file, '--to', TO.join(','), '--queue', '--limit', UPLINK, '--json'];
+  const command = network.follow('anna', args);
+  await until(WHO, before + BYTES / 3);
+  await network.daemon('anna').stop('SIGKILL');
+  await command.ended;
+  await network.start('anna');
+  for (const name of TO) {
+    const path = network.inbox(name, 'anna', 'resumed');
+    while ((await stat(path).catch(() => undefined))?.size !== BYTES) await wait(100);
+    expect(await sha256(path)).toBe(await sha256(file));
+  }
+}, 180_000);
+
 test.skipIf(needs.namespaces())(
   'one whose disk is full holds no one up, and the sender says so',
   async () => {

@@ -101,16 +101,17 @@ export class HeldBlocks {
    * Reads a block, once it is here.
    *
    * @param signal ends the waiting
+   * @param into where it is read to, if it fits: the caller's until it has used the block @default memory of its own
    * @returns undefined when it is here no longer, or will not come
    */
-  async read(digest: string, signal: AbortSignal): Promise<Buffer | undefined> {
+  async read(digest: string, signal: AbortSignal, into?: Buffer): Promise<Buffer | undefined> {
     const aborted = Promise.withResolvers<void>();
     const stop = (): void => aborted.resolve();
     signal.addEventListener('abort', stop, { once: true });
     try {
       while (!this.isClosed && !signal.aborted) {
         const block = this.#blocks.get(digest);
-        if (block !== undefined) return await this.#read(digest, block);
+        if (block !== undefined) return await this.#read(digest, block, into);
         await Promise.race([this.#came.promise, aborted.promise]);
       }
       return undefined;
@@ -119,14 +120,18 @@ export class HeldBlocks {
     }
   }
 
-  async #read(digest: string, { file, offset, bytes }: HeldBlock): Promise<Buffer | undefined> {
+  async #read(
+    digest: string,
+    { file, offset, bytes }: HeldBlock,
+    into?: Buffer,
+  ): Promise<Buffer | undefined> {
     this.#readers++;
     let own: number | undefined;
     try {
       if (file.descriptor === undefined && file.path !== undefined)
         own = await openFile(file.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const from = file.descriptor ?? own;
-      const content = from === undefined ? undefined : await readAll(from, offset, bytes);
+      const content = from === undefined ? undefined : await readAll(from, offset, bytes, into);
       if (content !== undefined && digestText(digestOfBlock(content)) === digest) {
         this.#takenAt = performance.now();
         return content;
@@ -199,8 +204,14 @@ export class HeldBlocks {
   }
 }
 
-async function readAll(descriptor: number, offset: number, bytes: number): Promise<Buffer | undefined> {
-  const content = Buffer.allocUnsafeSlow(bytes);
+async function readAll(
+  descriptor: number,
+  offset: number,
+  bytes: number,
+  into?: Buffer,
+): Promise<Buffer | undefined> {
+  const fits = into !== undefined && into.length >= bytes;
+  const content = fits ? into.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
   for (let got = 0; got < bytes;) {
     const some = await readSome(descriptor, content.subarray(got), offset + got);
     if (some === 0) return undefined;

@@ -4,6 +4,7 @@ import {
   FilerError,
   MAX_AWAITED_BLOCKS,
   MAX_BLOCK_PIECE_BYTES,
+  MAX_CHUNK_BYTES,
   noBlockMessage,
   wantedMessage,
 } from '@filer/protocol';
@@ -34,6 +35,8 @@ export async function serveBlocks(channel: Channel, options: ServeBlocksOptions)
     channel.reject(new FilerError('path-missing', 'what was passed on is here no longer'));
   });
   const wanted: string[] = [];
+  const buffers: Buffer[] = [];
+  let turn = 0;
   let more = Promise.withResolvers<void>();
   const wake = (): void => {
     more.resolve();
@@ -58,11 +61,19 @@ export async function serveBlocks(channel: Channel, options: ServeBlocksOptions)
     await serving.catch(() => undefined);
   }
 
+  /** One of the two in turn: the next block is read while the one before goes. New memory for each would be collected again and again. */
+  function buffer(): Buffer {
+    const n = turn++ % 2;
+    const known = buffers[n] ?? Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
+    buffers[n] = known;
+    return known;
+  }
+
   /** Begins to read the next one, so that it is there when the one before has gone. */
   function begin(): { readonly digest: string; readonly content: Promise<Buffer | undefined> } | undefined {
     const digest = wanted.shift();
     if (digest === undefined) return undefined;
-    const content = options.held.read(digest, signal);
+    const content = options.held.read(digest, signal, buffer());
     content.catch(() => undefined); // awaited in its turn
     return { digest, content };
   }
