@@ -1,52 +1,60 @@
 import { basename, dirname, relative } from 'node:path';
-import { CONFLICTS, FilerError, type OnConflict } from '@filer/protocol';
-import type { Links } from '@filer/transfer';
+import { FilerError } from '@filer/protocol';
+import * as v from 'valibot';
 import type { Ways } from '../network/paths.ts';
+import { conflict, kept, keptFlag, keptLinks, keptText, keptTexts, parseKept } from './kept-json.ts';
+
+const keptRequest = v.object({
+  /** Absolute paths of files and folders on this machine. */
+  paths: keptTexts,
+  /** What the one path is called at the receivers; empty for its own name. */
+  as: keptText,
+  /** The folder in which the paths are put at the receivers, below what their pattern says; empty for none. */
+  into: keptText,
+  /** Whether the paths are of our own, which came from standard input or a page, and go when everyone has them. */
+  spooled: keptFlag,
+  /** Whether the paths are what a person dropped in a page, of which the home keeps a copy, in a folder of this job. */
+  dropped: keptFlag,
+  /** How many files were dropped; 0 for what was not. */
+  droppedFiles: kept(v.number(), 0),
+  /** As typed: names, ids, `@group`, `@all`. */
+  to: keptTexts,
+  note: keptText,
+  /** How long a recipient that was lost half-way is tried again. */
+  timeoutMs: kept(v.number(), 60_000),
+  /** Of the files among `paths`; what is in folders is found while they are sent. */
+  bytesTotal: kept(v.number(), 0),
+  onConflict: kept(conflict, 'rename'),
+  checksum: keptFlag,
+  /** Whether files that are written to meanwhile go up to the size that they had when they were found. */
+  snapshot: keptFlag,
+  /** Patterns of what in the folders stays here, as in a `.gitignore`. */
+  exclude: keptTexts,
+  /** Whether recipients remove what they were sent before below the folders, and is no longer here. */
+  mirror: keptFlag,
+  /** Whether it is put under a hidden name, until it is released. */
+  stage: keptFlag,
+  /** What to do with links in the folders. */
+  links: keptLinks,
+  /** Whether it waits for recipients that are not there. */
+  queue: keptFlag,
+  /** Bytes a second at most, to all recipients together. */
+  limit: v.optional(v.number()),
+  /** Whether it goes from here to each recipient, over no other machine. */
+  directOnly: keptFlag,
+  /** Whether it goes over a relay alone. */
+  relayOnly: keptFlag,
+  /** The watch that made it: what of its folder, the one path, is to go stands in `job_files`. 0 for none. */
+  watch: kept(v.number(), 0),
+});
+
+type Kept = v.InferOutput<typeof keptRequest>;
 
 /** What is to be sent, and how: all of it is kept with the job, so that it can go again. */
-export interface SendRequest {
-  /** Absolute paths of files and folders on this machine. */
-  readonly paths: readonly string[];
-  /** What the one path is called at the receivers; empty for its own name. */
-  readonly as: string;
-  /** The folder in which the paths are put at the receivers, below what their pattern says; empty for none. */
-  readonly into: string;
-  /** Whether the paths are of our own, which came from standard input or a page, and go when everyone has them. */
-  readonly spooled: boolean;
-  /** Whether the paths are what a person dropped in a page, of which the home keeps a copy, in a folder of this job. */
-  readonly dropped: boolean;
-  /** How many files were dropped; 0 for what was not. */
-  readonly droppedFiles: number;
-  /** As typed: names, ids, `@group`, `@all`. */
-  readonly to: readonly string[];
-  readonly note: string;
-  /** How long a recipient that was lost half-way is tried again. */
-  readonly timeoutMs: number;
-  /** Of the files among `paths`; what is in folders is found while they are sent. */
-  readonly bytesTotal: number;
-  readonly onConflict: OnConflict;
-  readonly checksum: boolean;
-  /** Whether files that are written to meanwhile go up to the size that they had when they were found. */
-  readonly snapshot: boolean;
-  /** Patterns of what in the folders stays here, as in a `.gitignore`. */
-  readonly exclude: readonly string[];
-  /** Whether recipients remove what they were sent before below the folders, and is no longer here. */
-  readonly mirror: boolean;
-  /** Whether it is put under a hidden name, until it is released. */
-  readonly stage: boolean;
-  /** What to do with links in the folders. */
-  readonly links: SentLinks;
-  /** Whether it waits for recipients that are not there. */
-  readonly queue: boolean;
-  /** Bytes a second at most, to all recipients together. */
-  readonly limit: number | undefined;
-  /** Whether it goes from here to each recipient, over no other machine. */
-  readonly directOnly: boolean;
-  /** Whether it goes over a relay alone. */
-  readonly relayOnly: boolean;
-  /** The watch that made it: what of its folder, the one path, is to go stands in `job_files`. 0 for none. */
-  readonly watch: number;
-}
+export type SendRequest = Readonly<Omit<Kept, 'limit'>> & { readonly limit: number | undefined };
+
+/** What was not said otherwise. */
+export const SEND_DEFAULTS: SendRequest = { ...v.parse(keptRequest, {}), limit: undefined };
 
 /** The paths that a person has allowed. */
 export function waysOf({
@@ -84,35 +92,7 @@ export function shownPath(
   return request?.spooled === true ? STANDARD_INPUT : path;
 }
 
-export type SentLinks = Exclude<Links, 'require'>;
-
-export const LINKS: readonly SentLinks[] = ['keep', 'copy', 'skip'];
-
-/** What was not said otherwise. */
-export const SEND_DEFAULTS: SendRequest = {
-  paths: [],
-  as: '',
-  into: '',
-  spooled: false,
-  dropped: false,
-  droppedFiles: 0,
-  to: [],
-  note: '',
-  timeoutMs: 60_000,
-  bytesTotal: 0,
-  onConflict: 'rename',
-  checksum: false,
-  snapshot: false,
-  exclude: [],
-  mirror: false,
-  stage: false,
-  links: 'keep',
-  queue: false,
-  limit: undefined,
-  directOnly: false,
-  relayOnly: false,
-  watch: 0,
-};
+export type SentLinks = SendRequest['links'];
 
 /**
  * A request as it was kept. What an older version did not keep has its default.
@@ -120,67 +100,23 @@ export const SEND_DEFAULTS: SendRequest = {
  * @throws FilerError `store-damaged`
  */
 export function parseKeptRequest(json: string): SendRequest {
-  const value = parseObject(json);
-  if (value === undefined) {
-    throw new FilerError(
-      'store-damaged',
-      'a job in the database cannot be read: restore the home from a backup',
-    );
-  }
-  const kept = new Map<string, unknown>(Object.entries(value));
-  const textsOf = (key: string): string[] => {
-    const list = kept.get(key);
-    return Array.isArray(list) ? list.map(String) : [];
-  };
-  const numberOf = (key: 'timeoutMs' | 'bytesTotal' | 'droppedFiles' | 'watch'): number =>
-    Number(kept.get(key) ?? SEND_DEFAULTS[key]);
-  return {
-    paths: textsOf('paths'),
-    as: textOr(kept.get('as'), SEND_DEFAULTS.as),
-    into: textOr(kept.get('into'), SEND_DEFAULTS.into),
-    spooled: kept.get('spooled') === true,
-    dropped: kept.get('dropped') === true,
-    droppedFiles: numberOf('droppedFiles'),
-    to: textsOf('to'),
-    note: textOr(kept.get('note'), SEND_DEFAULTS.note),
-    timeoutMs: numberOf('timeoutMs'),
-    bytesTotal: numberOf('bytesTotal'),
-    onConflict: CONFLICTS.find((each) => each === kept.get('onConflict')) ?? SEND_DEFAULTS.onConflict,
-    checksum: kept.get('checksum') === true,
-    snapshot: kept.get('snapshot') === true,
-    exclude: textsOf('exclude'),
-    mirror: kept.get('mirror') === true,
-    stage: kept.get('stage') === true,
-    links: LINKS.find((each) => each === kept.get('links')) ?? SEND_DEFAULTS.links,
-    queue: kept.get('queue') === true,
-    limit: kept.get('limit') === undefined ? SEND_DEFAULTS.limit : Number(kept.get('limit')),
-    directOnly: kept.get('directOnly') === true,
-    relayOnly: kept.get('relayOnly') === true,
-    watch: numberOf('watch'),
-  };
-}
-
-function textOr(value: unknown, otherwise: string): string {
-  return typeof value === 'string' ? value : otherwise;
+  const request = shownRequest(json);
+  if (request !== undefined) return request;
+  throw new FilerError(
+    'store-damaged',
+    'a job in the database cannot be read: restore the home from a backup',
+  );
 }
 
 /** The same for a list: undefined for one that cannot be read. */
 export function shownRequest(json: string): SendRequest | undefined {
-  return parseObject(json) === undefined ? undefined : parseKeptRequest(json);
+  const request = parseKept(keptRequest, json);
+  return request && { ...request, limit: request.limit };
 }
+
+const keptPull = v.object({ kind: v.literal('pull'), path: v.string() });
 
 /** What was fetched, of a job that stands for that; undefined for one that was sent. */
 export function pulledPath(request: string): string | undefined {
-  const kept = parseObject(request);
-  const isPull = kept !== undefined && 'kind' in kept && kept.kind === 'pull';
-  return isPull && 'path' in kept ? String(kept.path) : undefined;
-}
-
-function parseObject(json: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  return parseKept(keptPull, request)?.path;
 }
