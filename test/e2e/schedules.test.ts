@@ -87,7 +87,7 @@ test('a command that fails is a report that says so, and an exit code', async ()
     failure: 'it ended with exit 3',
     stored: true,
   });
-  expect(stderr).toContain('the command of fails failed: it ended with exit 3; the failure was reported');
+  expect(stderr).toMatch(/\bfails\b.* exit 3/);
   expect((await reportsOf('fails')).length).toBe(1);
   const [line] = listOf(await listed(), 'schedules').filter(({ name }) => name === 'fails');
   expect(line).toMatchObject({ lastFailure: 'it ended with exit 3', running: false });
@@ -239,7 +239,7 @@ test('a schedule is not made twice by one name, unless it is to be replaced', as
   await add('taken', '--set', 'n=1');
   const again = await schedule('add', 'taken', '--every', '2d', '--set', 'n=2');
   expect(again.code).toBe(6);
-  expect(again.stderr).toContain('there is a schedule taken already: replace it with --replace');
+  expect(again.stderr).toMatch(/\btaken\b.*--replace/);
 
   expect(await schedule('add', 'taken', '--every', '2d', '--set', 'n=2', '--replace')).toMatchObject({
     code: 0,
@@ -339,7 +339,7 @@ test('a schedule written by hand is taken up by the running daemon, and a mistak
   const { code, stdout, stderr } = await network.client('erin', ['report', 'schedule', 'list']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^NAME +WHEN +NEXT +LAST +REPORTS\nhand +1s .* a=1\n$/);
-  expect(stderr).toContain('schedules.toml, schedule "bad": every takes 10m, 6h, hour@:15');
+  expect(stderr).toMatch(/schedules\.toml.*"bad".* every /);
   await network.daemon('erin').said('a scheduled report was made schedule=hand');
   expect(network.daemon('erin').stderr).toContain('a schedule cannot be used');
   expect(await network.client('erin', ['report', 'schedule', 'remove', 'hand', '--yes'])).toMatchObject({

@@ -117,7 +117,7 @@ test('a header of the largest size is read and written, and one byte more is not
   expect(() => formatHeader({ v: `${largest.v}x` })).toThrow(
     expect.objectContaining({
       code: 'frame-too-large',
-      message: 'the header is 65537 bytes, the limit is 65536',
+      message: expect.stringMatching(/65537.* 65536/) as string,
     }),
   );
 });
@@ -175,12 +175,12 @@ test.each([
 test.each(['9007199254740992', '9007199254740993', '9999999999999999', '10000000000000000', '1'.repeat(400)])(
   'the integer %s is too large to be exact and is refused',
   (text) => {
-    expect(() => parseInteger(text, 'size')).toThrow('size must be a decimal integer from 0 to 2^53 - 1');
+    expect(() => parseInteger(text, 'size')).toThrow(/\bsize\b.* 2\^53/);
   },
 );
 
 test('a key that must be there is named when it is not', () => {
-  expect(() => requireText({ type: 'report' }, 'spool')).toThrow('a report needs the header key spool');
+  expect(() => requireText({ type: 'report' }, 'spool')).toThrow(/\bspool\b/);
   expect(() => requireInteger({ type: 'report', seq: 'one' }, 'seq')).toThrow(
     'seq must be a decimal integer',
   );

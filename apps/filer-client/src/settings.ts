@@ -60,10 +60,10 @@ export const clientSettings = {
     true,
     'let a sender stage files here, and release or roll back what it staged (`send --stage`)',
   ),
-  stagedKeepMs: setting(DURATION, '30d', 'how long staged files are kept that their sender does not release'),
+  stagedKeepMs: setting(DURATION, '30d', 'how long to keep staged files that are not released'),
   stagedLinks: toggleSetting(
     false,
-    'stage what did not change as a second name (hard link) where the disk cannot clone: only where no program edits released files in place',
+    'stage unchanged files as hard links where the disk cannot clone; only if no program edits released files in place',
   ),
   inboxQuota: optionalSetting(
     SIZE,
@@ -122,10 +122,10 @@ export const clientSettings = {
   passOn: toggleSetting(true, 'pass received files on to other recipients of the same job'),
   relay: toggleSetting(
     false,
-    'relay between members that cannot reach each other, while the ip-server can open connections to this machine',
+    'relay connections of members that cannot reach each other, while the ip-server can reach this machine',
   ),
-  relayLimit: setting(RATE, '64MiB/s', 'limit of the rate at which is relayed for one machine'),
-  relayQuota: setting(SIZE, '256GiB', 'limit of what is relayed for one machine in a day'),
+  relayLimit: setting(RATE, '64MiB/s', 'limit of the rate of relayed data, for each machine'),
+  relayQuota: setting(SIZE, '256GiB', 'limit of relayed data a day, for each machine'),
   measure: toggleSetting(
     true,
     'let members measure how fast data goes to this machine and back (`doctor PEER`)',

@@ -142,8 +142,8 @@ export const SETTINGS = {
     'how often machines send a heartbeat',
   ),
   relay: toggleSetting(true, 'relay between machines that cannot reach each other'),
-  relayLimit: setting(RATE, '64MiB/s', 'limit of the rate at which is relayed for one machine'),
-  relayQuota: setting(SIZE, '256GiB', 'limit of what is relayed for one machine in a day'),
+  relayLimit: setting(RATE, '64MiB/s', 'limit of the rate of relayed data, for each machine'),
+  relayQuota: setting(SIZE, '256GiB', 'limit of relayed data a day, for each machine'),
   networkKey: optionalSetting(
     textKind('a file', { completes: 'file' }),
     '/media/safe/network-key.pem',

@@ -72,7 +72,6 @@ test('a caller whose daemon is killed is told so', async () => {
   const call = client.call(contract.wait, {}, { onItem: () => void daemon.kill('SIGKILL') });
   await expect(call).rejects.toMatchObject({
     code: 'connection-closed',
-    message: 'the daemon ended before it had answered, look at its log',
   });
   await gone;
 
@@ -90,7 +89,7 @@ test('without a daemon there is no client, and a command that needs one says how
   expect(await connectDaemon(home)).toBe(undefined);
   await expect(requireDaemon(home)).rejects.toMatchObject({
     code: 'needs-daemon',
-    message: 'filer-client is not running here, start it with "filer-client start"',
+    message: expect.stringContaining('"filer-client start"') as string,
   });
 });
 

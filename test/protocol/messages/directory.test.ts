@@ -116,7 +116,7 @@ test.each([
 
 test('a page that is far too large is refused before its entries are read', () => {
   const message = formatDirectory(PAGE, Buffer.alloc(512 * 1024 + 1, 3));
-  expect(() => parseDirectory(message)).toThrow('a directory page of 524289 bytes is too large');
+  expect(() => parseDirectory(message)).toThrow(/524289/);
 });
 
 test('a position that is asked for comes back', () => {

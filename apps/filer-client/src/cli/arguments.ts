@@ -26,8 +26,8 @@ export const exclude = list(
   'do not send files that match, as in a .gitignore (.filerignore files count too)',
 );
 export const wayArguments = {
-  directOnly: flag('from machine to machine: over no relay, and passed on by none'),
-  relayOnly: flag('over a relay alone, for example to test one'),
+  directOnly: flag('send from machine to machine only: no relay, no passing on'),
+  relayOnly: flag('use a relay only, for example to test one'),
 };
 export const limit = optional(RATE, 'limit the total rate, for example 20MB/s');
 export const timeoutMs = optional(DURATION, 'limit of the total time (default: no limit)');

@@ -152,7 +152,7 @@ export const commands: readonly Command[] = [
       'show the identity and connections of this machine',
       () => import('./network/status.ts'),
     ),
-    command('doctor [peer]', 'check this machine, and say what to do', () => import('./network/doctor.ts')),
+    command('doctor [peer]', 'find problems of this machine, and what to do', () => import('./network/doctor.ts')),
     command(
       'peers',
       'list the machines of the network, and who is online',
@@ -172,12 +172,12 @@ export const commands: readonly Command[] = [
   ),
   command(
     'release <job>',
-    'make what was sent with --stage appear, all at once',
+    'put what was sent with --stage in place, all at once',
     async () => (await import('./files/release.ts')).release,
   ),
   command(
     'rollback <job>',
-    'put back what was there before a release',
+    'restore what a release replaced',
     async () => (await import('./files/release.ts')).rollback,
   ),
   command(

@@ -97,7 +97,7 @@ export class Rollouts {
       for (const stage of this.#store.waiting()) this.#askLate(stage);
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
-      this.#options.log.warn('releases could not be looked at', { error });
+      this.#options.log.warn('releases could not be checked', { error });
     }
   }
 
@@ -195,7 +195,7 @@ export class Rollouts {
       .then(judge)
       .catch((error: unknown) => {
         if (!(error instanceof FilerError)) throw error;
-        log.warn('how a machine answered could not be noted: it is asked again', { ...facts, error });
+        log.warn('the answer of a machine could not be stored: it is asked again', { ...facts, error });
       });
   }
 
@@ -233,7 +233,7 @@ export class Rollouts {
     try {
       const peer = this.#peerOf(stage);
       if (stage.word === undefined || this.isAway(id)) {
-        const why = stage.word === undefined ? `${name} has not got all of it yet` : `${name} is offline`;
+        const why = stage.word === undefined ? `${name} has not received all of it yet` : `${name} is offline`;
         this.#store.failed(stage, undefined, `${why}: it is ${PAST[wanted]} there when it comes`, true);
         return 'away';
       }

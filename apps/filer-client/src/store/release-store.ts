@@ -71,7 +71,7 @@ export class ReleaseStore {
     });
   }
 
-  /** A recipient has not got all of it yet. */
+  /** A recipient has not received all of it yet. */
   expect(job: string, { id, name }: { readonly id: string; readonly name: string }): void {
     this.#database
       .prepare("INSERT OR IGNORE INTO job_stages (job, peer, name, word) VALUES (?, ?, ?, '')")

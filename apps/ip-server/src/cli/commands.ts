@@ -6,7 +6,7 @@ export const commands: readonly Command[] = [
     command('start', 'run the server in the foreground until SIGTERM', () => import('./start.ts')),
     stopCommand,
     command('status', 'show server identity and health', () => import('./status.ts')),
-    command('doctor', 'check this server, and say what to do', () => import('./doctor.ts')),
+    command('doctor', 'find problems of this server, and what to do', () => import('./doctor.ts')),
     ...serviceCommands({
       next: 'Next:  ip-server invite   and, as a backup of a new network:  ip-server network-key export FILE',
     }),

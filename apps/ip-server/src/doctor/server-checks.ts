@@ -173,7 +173,7 @@ export function checkBackup(
   if (backup === undefined)
     return warning(
       'backup',
-      'where backups are is not said, so their age is not looked at',
+      'the place of backups is not set, so their age is not checked',
       'make some (docs/operations/backup.md), and name the file or folder as `backup =` in config.toml',
     );
   try {
@@ -195,7 +195,7 @@ export function checkBackup(
     if (systemCode(error) === undefined) throw error;
     return failed(
       'backup',
-      `${backup} cannot be looked at: ${messageOf(error)}`,
+      `${backup} cannot be read: ${messageOf(error)}`,
       'correct `backup =` in config.toml',
       { backup },
     );

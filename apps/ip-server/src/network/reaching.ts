@@ -92,7 +92,7 @@ export class Reaching implements Disposable {
           if (tokens[0] !== undefined) this.relay?.revoke(tokens[0]);
           throw new FilerError(
             'rate-limited',
-            'this machine asked for ways to others too often: try again later',
+            'this machine asked for paths to others too often: try again later',
           );
         }
         const meeting = punch && relayAt === undefined ? this.#bringTogether() : [];
@@ -111,7 +111,7 @@ export class Reaching implements Disposable {
         if (!this.#punchers.take(token, puncher))
           throw new FilerError(
             'refused',
-            'this token brings no machines together: it was used, or is too old',
+            'this token is not valid: it was used, or is too old',
           );
         void messenger.closed.then(() => this.#punchers.leave(puncher));
         return punchAnswerMessage.format(await promise);

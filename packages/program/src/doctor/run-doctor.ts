@@ -8,7 +8,7 @@ import { showCheck, verdictWords } from './show-checks.ts';
 /** The file of `doctor --bundle`. */
 export const doctorBundle = optional(
   textKind('a file', { completes: 'file' }),
-  'write what was found to a new file for a bug report, without keys, invites, tokens, contents and names',
+  'write the results to a new file for a bug report, without keys, invites, tokens, contents and names',
 );
 
 export interface Findings extends BundleParts {

@@ -28,7 +28,7 @@ const stageStep = v.object({
 
 /** How a recipient of a staged job stands. */
 export const stageDocument = v.object({
-  /** `waiting`: it has not got all of it yet. */
+  /** `waiting`: it has not received all of it yet. */
   state: v.picklist(['waiting', 'staged', 'released', 'rolled-back']),
   /** When it signed that, by its clock; null before. */
   time: v.nullable(v.string()),

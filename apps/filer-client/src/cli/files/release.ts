@@ -27,23 +27,23 @@ const common = {
   to: list(TARGET, 'only these of its recipients', { commas: true, alias: 't' }),
   wave: list(
     textKind('a number of machines, a share such as 10%, or all'),
-    'how many machines have it after each wave, for example 1,10%,all; a failure stops it',
+    'number of machines that have it after each wave, for example 1,10%,all; a failure stops the rest',
     { commas: true },
   ),
   pauseMs: defaulted(DURATION, '0s', 'pause between two waves'),
-  withdraw: flag('take back what is planned, pauses, or waits for machines that are away'),
+  withdraw: flag('cancel what is planned, pauses, or waits for offline machines'),
 };
 
 const releaseArgs = {
   ...common,
   at: optional(
     textKind('a time such as 2026-12-24T03:00, or 03:00'),
-    'begin at this time, by the daemon here',
+    'time at which the daemon of this machine starts it',
   ),
   keep: defaulted(
     integerKind({ min: 1, max: MAX_RELEASES_KEPT, example: 3 }),
     '1',
-    'for how many releases back recipients keep what was there before',
+    'number of releases of which recipients keep what was there before',
   ),
 };
 

@@ -39,7 +39,7 @@ export const args = {
   exclude,
   delete: flag('remove at the recipients what this machine sent there before and no longer has'),
   mirror: flag('the same as --delete; usual with --stage'),
-  stage: flag('deliver it under a hidden name; `release` makes it appear at once'),
+  stage: flag('deliver under a hidden name; `release` puts all of it in place at once'),
   ...linkArguments,
   limit,
   ...wayArguments,

@@ -20,7 +20,7 @@ import { clientSettings, type ClientSettings } from '../../settings.ts';
 import { PEER, timeoutMs } from '../arguments.ts';
 
 export const args = {
-  peer: optional(PEER, 'also look at the way to this machine'),
+  peer: optional(PEER, 'also check the connection to this machine'),
   bundle: doctorBundle,
   timeoutMs,
 };

@@ -75,7 +75,7 @@ export class StageUpkeep {
       }
     } catch (error) {
       if (!(error instanceof FilerError) && systemCode(error) === undefined) throw error;
-      log.warn('staged jobs could not be looked through', { error });
+      log.warn('staged jobs could not be checked', { error });
     }
   }
 
