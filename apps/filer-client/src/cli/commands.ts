@@ -152,7 +152,11 @@ export const commands: readonly Command[] = [
       'show the identity and connections of this machine',
       () => import('./network/status.ts'),
     ),
-    command('doctor [peer]', 'find problems of this machine, and what to do', () => import('./network/doctor.ts')),
+    command(
+      'doctor [peer]',
+      'find problems of this machine, and what to do',
+      () => import('./network/doctor.ts'),
+    ),
     command(
       'peers',
       'list the machines of the network, and who is online',

@@ -233,7 +233,8 @@ export class Rollouts {
     try {
       const peer = this.#peerOf(stage);
       if (stage.word === undefined || this.isAway(id)) {
-        const why = stage.word === undefined ? `${name} has not received all of it yet` : `${name} is offline`;
+        const why =
+          stage.word === undefined ? `${name} has not received all of it yet` : `${name} is offline`;
         this.#store.failed(stage, undefined, `${why}: it is ${PAST[wanted]} there when it comes`, true);
         return 'away';
       }

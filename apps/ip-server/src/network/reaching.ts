@@ -109,10 +109,7 @@ export class Reaching implements Disposable {
         const { promise, resolve, reject } = Promise.withResolvers<PunchAnswer>();
         const puncher = { id, address: messenger.addr, rttMs, tell: resolve, fail: reject };
         if (!this.#punchers.take(token, puncher))
-          throw new FilerError(
-            'refused',
-            'this token is not valid: it was used, or is too old',
-          );
+          throw new FilerError('refused', 'this token is not valid: it was used, or is too old');
         void messenger.closed.then(() => this.#punchers.leave(puncher));
         return punchAnswerMessage.format(await promise);
       });
