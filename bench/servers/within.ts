@@ -6,7 +6,7 @@
 export interface Taken {
   readonly cpuMs: number;
   readonly rss: number;
-  /** Of the JavaScript heap after a collection, and of what lies beside it. */
+  /** Of the JavaScript heap after a collection, and of what is beside it. */
   readonly heap: number;
   readonly external: number;
   readonly turnMs: number;
