@@ -4,7 +4,7 @@
  * sees.
  *
  *   npm run build && node bench/servers/main.ts [--members 500] [--seconds 20] [--reporters 50] [--servers 1] [--changes 10]
- *     [--tick 1s] [--beat 10s] [--top 0]
+ *     [--tick 1s] [--beat 10s] [--top 0] [--only 0,1,3]
  *
  * Members are real connections of this process: each beats, and follows the directory as a daemon does. Servers are processes of their
  * own; PostgreSQL (Debian's) is made for the run, on a socket, and syncs to the disk. The members join once; the network then moves to
@@ -34,6 +34,8 @@ const { values } = parseArgs({
     beat: { type: 'string', default: '10s' },
     /** Statements that are shown: those that take the database most. */
     top: { type: 'string', default: '0' },
+    /** How many servers on PostgreSQL, 0 for the embedded database: for members that take long. @default all up to --servers */
+    only: { type: 'string' },
   },
 });
 const runMs = Number(values.seconds) * 1_000;
@@ -54,11 +56,16 @@ closing.defer(() => rm(folder, { recursive: true, force: true }));
 const intervals = ['--broadcast-interval', values.tick, '--report-interval', values.beat];
 const first = await ServerHome.make(join(folder, '0'), intervals);
 const joined = await joinAll(first);
-// What is stored during a measurement does not move.
-await cp(join(folder, '0'), join(folder, 'embedded'), { recursive: true });
-const alone = await ServerHome.make(join(folder, 'embedded'), intervals);
-const embedded = await measure('SQLite, 1 server', [alone], undefined);
-for (let count = 1; count <= Number(values.servers); count++) {
+const chosen = values.only?.split(',').map(Number);
+let embedded: Figures | undefined;
+if (chosen?.includes(0) !== false) {
+  // What is stored during a measurement does not move.
+  await cp(join(folder, '0'), join(folder, 'embedded'), { recursive: true });
+  const alone = await ServerHome.make(join(folder, 'embedded'), intervals);
+  embedded = await measure('SQLite, 1 server', [alone], undefined);
+}
+for (const count of chosen?.filter((each) => each > 0) ??
+  Array.from({ length: Number(values.servers) }, (_, at) => at + 1)) {
   await using cluster = await PostgresCluster.start(['shared_preload_libraries=pg_stat_statements']);
   await cluster.sql('postgres', STATEMENTS);
   const store = await cluster.freshDatabase();
@@ -72,7 +79,9 @@ for (let count = 1; count <= Number(values.servers); count++) {
     cluster,
     store,
   });
-  const ratio = (of: keyof Figures): string => (figures[of] / embedded[of]).toFixed(2);
+  if (embedded === undefined) continue;
+  const beside = embedded;
+  const ratio = (of: keyof Figures): string => (figures[of] / beside[of]).toFixed(2);
   say(
     'beside SQLite',
     `CPU ${ratio('cpuPerMember')}, memory ${ratio('bytesPerMember')}, reports ${ratio('reportsPerSecond')}`,

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { RECONNECT_FIRST_MS, RECONNECT_LONGEST_MS } from '@filer/protocol';
 import type { MemberConnection, TestMember } from '../../test/support/test-member.ts';
 import type { Server } from './server-process.ts';
 
@@ -6,7 +7,7 @@ import type { Server } from './server-process.ts';
 const CONNECTING_AT_ONCE = 20;
 
 /** On a busy machine some are too late for their server. */
-const TRIES = 10;
+const TRIES = 30;
 
 interface Told {
   readonly left: Set<number>;
@@ -132,6 +133,9 @@ async function connected(member: TestMember, server: Server): Promise<MemberConn
       return await member.connect({ server, subscribe: true });
     } catch (error) {
       if (tries === TRIES) throw error;
+      // As a daemon does: what all try again at once is late again.
+      const pauseMs = Math.min(RECONNECT_FIRST_MS * 2 ** (tries - 1), RECONNECT_LONGEST_MS);
+      await wait(pauseMs * (0.5 + Math.random()));
     }
   }
 }

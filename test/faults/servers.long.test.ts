@@ -10,7 +10,7 @@ import { DaemonProcess, type Line } from '../support/programs.ts';
 
 const SERVERS = ['s0', 's1', 's2'] as const;
 const MACHINES = ['anna', 'bob', 'cleo'] as const;
-const ROUNDS = 100;
+const ROUNDS = 40;
 const PAUSED_ROUNDS = 3;
 /** A machine is back at another server within this. */
 const BACK_MS = 30_000;

@@ -55,6 +55,11 @@ describe.skipIf(needs.postgres())('several servers', () => {
         const states = await statesAt(server);
         expect(['online', 'unknown']).toEqual(expect.arrayContaining(states));
       }
+      const { servers: known, problem } = await a.ask('servers');
+      expect(problem).toEqual(expect.any(String));
+      expect((known as Line[]).map(({ id, state }) => [id, state])).toEqual(
+        [a.id, b.id].toSorted().map((id) => [id, id === a.id ? 'running' : 'unknown']),
+      );
       const file = join(network.folder, 'file.txt');
       await writeFile(file, 'meanwhile');
       expect(await anna.run('send', file, '--to', 'bob')).toMatchObject({ code: 0 });

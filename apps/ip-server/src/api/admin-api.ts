@@ -1,4 +1,11 @@
-import { formatHostPort, serversOf, signText, type Broadcasted, type ToldTransfer } from '@filer/protocol';
+import {
+  formatHostPort,
+  serversOf,
+  signText,
+  type Broadcasted,
+  type ServerList,
+  type ToldTransfer,
+} from '@filer/protocol';
 import { iso, type EventRing, type Home } from '@filer/program';
 import type { AlarmSettings } from '../alarms/alarm-settings.ts';
 import type { TestedAlarm } from '../alarms/alarms.ts';
@@ -13,6 +20,7 @@ import type { CollectRun } from '../store/collect-store.ts';
 import type { AlarmChannel } from '../store/alarm-store.ts';
 import type { Store } from '../store/interfaces.ts';
 import type { Founding } from '../store/registry.ts';
+import type { KnownEntry } from '../store/server-store.ts';
 import type { FilesPlace } from '../uploads/files-place.ts';
 import type { ServerEventData } from './contract/events.ts';
 import type { StatusDocument } from './contract/server.ts';
@@ -57,6 +65,9 @@ export interface NetworkSide {
   readonly status: NetworkStatus;
   /** How many servers the network has, as far as is known here. */
   readonly serverCount: number;
+  /** The servers as they were at the last beat of this one; undefined for an engine that serves one, and while the server is stopped. */
+  readonly lastServers:
+    { readonly entries: readonly KnownEntry[]; readonly list: ServerList | undefined } | undefined;
   /** What each machine that is connected sends and fetches now, by its id. */
   readonly transfers: ReadonlyMap<string, readonly ToldTransfer[]>;
   /** The list of servers was changed by a command. @throws FilerError of the store */
@@ -121,6 +132,10 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
     get serverCount() {
       const list = daemon.group?.list;
       return list === undefined ? 1 : serversOf(list).length;
+    },
+    get lastServers() {
+      const { group } = daemon;
+      return group === undefined ? undefined : { entries: group.servers, list: group.list };
     },
     get transfers() {
       return daemon.presence.allTransfers;

@@ -11,15 +11,15 @@ import {
   type ServerList,
   type ServerRecord,
 } from '@filer/protocol';
-import { DOUBT_MS, LEASE_MS, type KnownEntry } from '../store/server-store.ts';
+import { DOUBT_MS, LEASE_MS, type KnownEntry, type ServerStore } from '../store/server-store.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { ServerEntryDocument } from './contract/server.ts';
 
 /** @see the contract */
 export async function serverEntries(
   api: AdminApi,
-): Promise<{ servers: ServerEntryDocument[]; serial: number }> {
-  const { servers: store, registry, founding, reach, network, directory } = api;
+): Promise<{ servers: ServerEntryDocument[]; serial: number; problem: string | null }> {
+  const { servers: store, founding, reach, network, directory } = api;
   const machines = Map.groupBy(
     directory.all().filter(({ presence }) => presence === 'online'),
     ({ server }) => server ?? founding.server,
@@ -30,20 +30,15 @@ export async function serverEntries(
     return {
       servers: [ownEntry(api, running, version, reach.addresses, machinesOf(founding.server))],
       serial: 0,
+      problem: null,
     };
   }
-  const list = await store.list();
+  const { list, entries, founder, removed, problem } = await knownServers(api, store);
   const listed = new Map(
     (list === undefined ? [] : serversOf(list)).map((each) => [each.id, each.addresses]),
   );
-  const known = new Map((await store.all()).map((entry) => [entry.id, entry]));
+  const known = new Map(entries.map((entry) => [entry.id, entry]));
   const ids = [...new Set([...known.keys(), ...listed.keys()])].toSorted();
-  // Without a list the machines know the server that made the network.
-  const founder = list === undefined ? (await registry.founding())?.server : undefined;
-  const unlisted = ids.filter((id) => id !== founder && !listed.has(id));
-  // The network key has signed a record of each server that it has listed.
-  const records = await Promise.all(unlisted.map((id) => registry.serverRecord(id)));
-  const removed = new Set(unlisted.filter((id, at) => records[at]?.server === id));
   const servers = ids.map((id): ServerEntryDocument => {
     const entry = known.get(id);
     const isListed = id === founder || listed.has(id);
@@ -58,7 +53,47 @@ export async function serverEntries(
       version: entry?.software ?? null,
     };
   });
-  return { servers, serial: list?.serial ?? 0 };
+  return { servers, serial: list?.serial ?? 0, problem };
+}
+
+interface KnownServers {
+  readonly list: ServerList | undefined;
+  readonly entries: readonly KnownEntry[];
+  /** Without a list the machines know the server that made the network. */
+  readonly founder: string | undefined;
+  readonly removed: ReadonlySet<string>;
+  /** Why they are as they were known before. */
+  readonly problem: string | null;
+}
+
+async function knownServers(api: AdminApi, store: ServerStore): Promise<KnownServers> {
+  try {
+    return await storedServers(api, store);
+  } catch (error) {
+    const last = api.network.lastServers;
+    if (last === undefined || !(error instanceof FilerError)) throw error;
+    const { list } = last;
+    const { server } = api.founding;
+    // Of the others nothing is known until the database answers.
+    const entries = last.entries.map((entry) => {
+      const silentMs = entry.id === server ? 0 : entry.silentMs && DOUBT_MS + 1;
+      return { ...entry, silentMs };
+    });
+    const founder = list === undefined ? server : undefined;
+    return { list, entries, founder, removed: new Set(), problem: error.message };
+  }
+}
+
+async function storedServers({ registry }: AdminApi, store: ServerStore): Promise<KnownServers> {
+  const list = await store.list();
+  const entries = await store.all();
+  const founder = list === undefined ? (await registry.founding())?.server : undefined;
+  const listed = new Set(list === undefined ? [] : serversOf(list).map(({ id }) => id));
+  const unlisted = entries.map(({ id }) => id).filter((id) => id !== founder && !listed.has(id));
+  // The network key has signed a record of each server that it has listed.
+  const records = await Promise.all(unlisted.map((id) => registry.serverRecord(id)));
+  const removed = new Set(unlisted.filter((id, at) => records[at]?.server === id));
+  return { list, entries, founder, removed, problem: null };
 }
 
 function ownEntry(

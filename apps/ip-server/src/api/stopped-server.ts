@@ -114,6 +114,7 @@ const STOPPED_NETWORK: NetworkSide = {
     alarmProblem: null,
   },
   serverCount: 1,
+  lastServers: undefined,
   transfers: new Map(),
   serversChanged: () => Promise.resolve(),
   announceMembers: () => undefined,

@@ -74,7 +74,11 @@ export async function run(
     const ending = Promise.race([aborted(signal), stopped.promise]);
     const admitted = admitOwnClient({ join, noJoin, isNew }, context).then(() => true);
     if (await Promise.race([ending.then(() => false), admitted]))
-      output.line('next: `ip-server invite | filer join - --service`');
+      output.line(
+        server.group?.isTrusted === false
+          ? `next: \`ip-server servers add ${id.slice(0, 12)}\` where the network key is`
+          : 'next: `ip-server invite | filer join - --service`',
+      );
     await ending;
     log.info('stopping');
   } finally {

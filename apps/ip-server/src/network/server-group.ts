@@ -132,7 +132,8 @@ export class ServerGroup {
     return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.server);
   }
 
-  get #isTrusted(): boolean {
+  /** Whether machines come to it: it is listed, or made a network without a list. */
+  get isTrusted(): boolean {
     return this.#list === undefined ? this.#parts.isFounder !== false : !this.isUnlisted;
   }
 
@@ -173,7 +174,7 @@ export class ServerGroup {
     const { store, onTime, log } = this.#parts;
     const sentAt = performance.now();
     // Machines do not come to a server that waits or was removed: it knows nothing of them.
-    const { now, holdsTimers } = await store.beat(entry.id, this.#isTrusted);
+    const { now, holdsTimers } = await store.beat(entry.id, this.isTrusted);
     onTime(now);
     const beatAt = performance.now();
     if (beatAt - this.#beatAt > DOUBT_MS) this.#steadySince = beatAt;

@@ -129,6 +129,8 @@ export const serverMethods = {
       servers: arrayOf(serverEntry),
       /** Of the list that the network key has signed; 0 without one. */
       serial: v.number(),
+      /** Why they are as they were known before: the database cannot be asked now. */
+      problem: v.nullable(v.string()),
     }),
   }),
 

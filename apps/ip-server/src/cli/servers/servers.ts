@@ -18,6 +18,7 @@ export async function run(_: object, context: Context): Promise<void> {
   const answer = await asking(context, {}, (server) => server.call(contract.servers, {}));
   output.json(answer);
   output.line(renderTable(COLUMNS, answer.servers.map(rowOf), output.columns));
+  if (answer.problem !== null) output.warn(`this is what was known before: ${answer.problem}`);
   const waiting = answer.servers.filter(({ state }) => state === 'waiting');
   if (waiting.length > 0) {
     const [first] = waiting;

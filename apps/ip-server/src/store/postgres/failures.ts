@@ -50,7 +50,7 @@ export function postgresError(address: PostgresAddress, error: unknown): unknown
     return fail('timed-out', `${where} cannot be reached (${why}): check its address, and that it runs`);
   }
   if (PASSING.test(state))
-    return fail('timed-out', `${where} does not take this now (${why}): try again later`);
+    return fail('timed-out', `${where} does not take this now (${why}): wait until it does`);
   if (FULL.test(state)) return fail('no-space', `${where} has no room (${why}): make room on its disk`);
   if (DAMAGED.test(state))
     return fail(
