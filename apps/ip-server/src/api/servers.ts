@@ -56,6 +56,9 @@ export async function serverEntries(
   return { servers, serial: list?.serial ?? 0, problem };
 }
 
+/** A listed server that has not beaten yet. */
+const NEW = { software: '', silentMs: DOUBT_MS + 1, holdsTimers: false } as const;
+
 interface KnownServers {
   readonly list: ServerList | undefined;
   readonly entries: readonly KnownEntry[];
@@ -74,8 +77,10 @@ async function knownServers(api: AdminApi, store: ServerStore): Promise<KnownSer
     if (last === undefined || !(error instanceof FilerError)) throw error;
     const { list } = last;
     const { server } = api.founding;
-    // Of the others nothing is known until the database answers.
-    const entries = last.entries.map((entry) => {
+    // Of the others nothing is known until the database answers, also of those that have come since the last beat.
+    const isKnown = ({ id }: { readonly id: string }): boolean => last.entries.some((each) => each.id === id);
+    const come = (list === undefined ? [] : serversOf(list)).filter((each) => !isKnown(each));
+    const entries = [...last.entries, ...come.map((each) => ({ ...NEW, ...each }))].map((entry) => {
       const silentMs = entry.id === server ? 0 : entry.silentMs && DOUBT_MS + 1;
       return { ...entry, silentMs };
     });
