@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BehindRouters, type BehindOptions } from '../support/behind-routers.ts';
+import type { Weather } from '../support/link.ts';
 import type { RouterKind } from '../support/nat-network.ts';
 import { needs } from '../support/needs.ts';
 import { jsonLines, ProgramProcess, type Line } from '../support/programs.ts';
@@ -9,7 +10,7 @@ import { sha256, writeRandomFile } from '../support/test-network.ts';
 const RELAYED = 'relayed by ip-server';
 const MB = 1_000_000;
 
-describe.skipIf(needs.namespaces() || needs('nft', 'tc'))('two machines in a network that', () => {
+describe.skipIf(needs.namespaces() || needs('nft', 'tc', 'python3'))('two machines in a network that', () => {
   let behind: BehindRouters;
   const opened: BehindRouters[] = [];
 
@@ -20,6 +21,8 @@ describe.skipIf(needs.namespaces() || needs('nft', 'tc'))('two machines in a net
   const open = async (kind: RouterKind = 'random', options: BehindOptions = {}): Promise<void> => {
     behind = await BehindRouters.open(kind, kind, options);
     opened.push(behind);
+    // Who has just come is known with the next turn of the directory.
+    await sees(({ online }) => online === true);
   };
 
   /** A send of anna to ben. */
@@ -89,7 +92,6 @@ describe.skipIf(needs.namespaces() || needs('nft', 'tc'))('two machines in a net
 
   test('has a cable that is pulled: presence says so in its time, and that it is back', async () => {
     await open('keeps', { server: ['--report-interval', '2s'] });
-    await sees(({ online }) => online === true);
     await behind.network.cable('b', 'down');
     // Three heartbeats, and a turn of the directory.
     expect(await sees(({ online }) => online === false)).toBeLessThanOrEqual(6 + 5 + 3);
@@ -154,6 +156,28 @@ describe.skipIf(needs.namespaces() || needs('nft', 'tc'))('two machines in a net
     expect(await wellDone(command, 40 * MB)).toMatch(/punched|relayed/);
     const bitsPerSecond = (40 * MB * 8) / ((performance.now() - begun) / 1_000);
     process.stdout.write(`${(bitsPerSecond / 1e6).toFixed(1)} of 20 Mbit/s\n`);
+  });
+
+  test.each<readonly [string, Weather]>([
+    ['is 100 ms away', { delayMs: 50 }],
+    ['loses one packet in a hundred', { delayMs: 10, loss: 0.01 }],
+    ['mixes packets up', { delayMs: 10, jitterMs: 5, reorder: 0.05 }],
+  ])('has a line that %s', async (_, weather) => {
+    await open('keeps', { weather });
+    expect(await wellDone(await begin(20 * MB), 20 * MB)).toMatch(/punched|relayed/);
+    expect(await sees(({ online }) => online === true)).toBeLessThan(2);
+  });
+
+  test('has a line that is cut for 10 s, twice, while both ends have a link', async () => {
+    await open('keeps', { weather: { delayMs: 5 } });
+    const command = await begin(100 * MB, '--limit', '4MB/s');
+    for (const bytes of [20 * MB, 60 * MB]) {
+      await sent(command, bytes);
+      await behind.network.line.become({ cut: true });
+      await new Promise((resolve) => setTimeout(resolve, 10_000));
+      await behind.network.line.become({ delayMs: 5 });
+    }
+    expect(await wellDone(command, 100 * MB)).toMatch(/punched|relayed/);
   });
 
   test.each(['SIGKILL', 'SIGSTOP'] as const)('loses its relay by %s: that costs a resume', async (signal) => {

@@ -1,17 +1,15 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
 import {
   contactAnswerMessage,
   contactMessage,
   encodeFrame,
-  FilerError,
   MAX_RELAYED,
   MAX_RELAYED_PER_PEER,
 } from '@filer/protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NetworkHere } from '../support/network-here.ts';
-import { TestMember, type MemberConnection } from '../support/test-member.ts';
+import { comesBack, TestMember, type MemberConnection } from '../support/test-member.ts';
 
 const MACHINES = 1_000;
 const BYTES = 4 * 1024 * 1024;
@@ -41,21 +39,9 @@ function relayed(token = ''): Socket {
   return socket;
 }
 
-/** As a daemon does: again after a pause of its own. */
-async function connected(member: TestMember): Promise<MemberConnection> {
-  for (let pauseMs = 500; ; pauseMs = Math.min(2 * pauseMs, 8_000)) {
-    try {
-      return await member.connect();
-    } catch (error) {
-      if (!(error instanceof FilerError)) throw error;
-      await wait(pauseMs * (0.5 + Math.random()));
-    }
-  }
-}
-
 test(`${MACHINES} machines that come back in the same second are all let in`, async () => {
   const begun = performance.now();
-  connections.push(...(await Promise.all(members.map(connected))));
+  connections.push(...(await Promise.all(members.map(comesBack))));
   const seconds = (performance.now() - begun) / 1_000;
   process.stdout.write(`${MACHINES} machines were back after ${seconds.toFixed(1)} s\n`);
   expect(connections).toHaveLength(MACHINES);

@@ -21,7 +21,7 @@ import { Member } from '../../apps/filer-client/src/network/member.ts';
 import { runHere } from '../support/in-process.ts';
 import { NetworkHere, type ClientHere } from '../support/network-here.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
-import { TestMember, type MemberConnection } from '../support/test-member.ts';
+import { comesBack, TestMember, type MemberConnection } from '../support/test-member.ts';
 
 let network: NetworkHere;
 let anna: ClientHere;
@@ -214,4 +214,17 @@ test('a server that names machines without end has this one open so many connect
   expect(here.size).toBe(MAX_REACHED);
   here.close();
   while (here.size > 0) await new Promise(setImmediate);
+});
+
+test('machines that come back in the same second are all let in', async () => {
+  const link = await network.invite('--uses', '16');
+  const members: TestMember[] = [];
+  for (let n = 0; n < 16; n++) members.push(await TestMember.join(link, `back-${n}`));
+  const connections = await Promise.all(members.map(comesBack));
+  onTestFinished(async () => void (await Promise.all(connections.map((each) => each.close()))));
+
+  for (const connection of connections)
+    expect(await ask(connection, anna.daemon.id, { punch: true })).toMatchObject({
+      punch: expect.any(String),
+    });
 });

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { Link, type Weather } from './link.ts';
 
 const run = promisify(execFile);
 
@@ -53,6 +54,8 @@ export interface NatOptions {
   readonly carrier?: RouterKind;
   /** Of b. @default ipv4 */
   readonly versions?: Versions;
+  /** How b's line is. @default a cable of the kernel's */
+  readonly weather?: Weather;
 }
 
 /**
@@ -65,6 +68,7 @@ export class NatNetwork implements AsyncDisposable {
   static readonly server6 = '2001:db8::1';
   readonly #name = `filer-n${process.pid}-${++count}`;
   readonly #hosts: string[] = [];
+  #line: Link | undefined;
 
   private constructor() {}
 
@@ -104,6 +108,12 @@ export class NatNetwork implements AsyncDisposable {
     await ip('-n', own, 'address', 'flush', 'dev', 'lan');
     await ip('-n', own, 'address', 'add', `${net}.${lastByte}/24`, 'dev', 'lan');
     await ip('-n', own, 'route', 'add', 'default', 'via', `${net}.1`);
+  }
+
+  /** How b's line is, where it has weather. */
+  get line(): Link {
+    if (this.#line === undefined) throw new Error('the line of b is a cable');
+    return this.#line;
   }
 
   /** Pulls the cable of a machine, or puts it back. */
@@ -158,6 +168,7 @@ export class NatNetwork implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#line?.[Symbol.asyncDispose]();
     for (const host of this.#hosts.splice(0)) await ip('netns', 'del', host).catch(() => undefined);
   }
 
@@ -169,7 +180,7 @@ export class NatNetwork implements AsyncDisposable {
     return this.#host(host === 'a' ? 'ra' : 'rb');
   }
 
-  async #build({ carrier, versions = 'ipv4' }: NatOptions): Promise<void> {
+  async #build({ carrier, versions = 'ipv4', weather }: NatOptions): Promise<void> {
     const names = [
       'core',
       'server',
@@ -191,7 +202,7 @@ export class NatNetwork implements AsyncDisposable {
     await ip('-n', this.#host('core'), 'link', 'add', 'bridge', 'type', 'bridge');
     await ip('-n', this.#host('core'), 'link', 'set', 'bridge', 'up');
     await this.#plug('server', `${NatNetwork.server}/24`);
-    await this.#plug('rb', '203.0.113.12/24');
+    await this.#plug('rb', '203.0.113.12/24', weather);
     await this.#plug('c', '203.0.113.13/24');
     await this.#plug('d', '203.0.113.14/24');
     // Multicast, as in any local network.
@@ -218,9 +229,11 @@ export class NatNetwork implements AsyncDisposable {
   }
 
   /** A cable from a host to the network between the routers. */
-  async #plug(name: string, address: string): Promise<void> {
+  async #plug(name: string, address: string, weather?: Weather): Promise<void> {
     const [host, core, port] = [this.#host(name), this.#host('core'), `to-${name}`];
-    await ip('link', 'add', 'out', 'netns', host, 'type', 'veth', 'peer', 'name', port, 'netns', core);
+    if (weather === undefined)
+      await ip('link', 'add', 'out', 'netns', host, 'type', 'veth', 'peer', 'name', port, 'netns', core);
+    else this.#line = await Link.open({ host, name: 'out' }, { host: core, name: port }, weather);
     await ip('-n', core, 'link', 'set', port, 'master', 'bridge', 'up');
     await ip('-n', host, 'address', 'add', address, 'dev', 'out');
     await ip('-n', host, 'link', 'set', 'out', 'up');

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import {
   createIdentity,
   dial,
@@ -329,5 +330,17 @@ export class MemberConnection implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** Connects as a daemon does: again after a pause of its own, until it is let in. */
+export async function comesBack(member: TestMember): Promise<MemberConnection> {
+  for (let pauseMs = 500; ; pauseMs = Math.min(2 * pauseMs, 8_000)) {
+    try {
+      return await member.connect();
+    } catch (error) {
+      if (!(error instanceof FilerError)) throw error;
+      await wait(pauseMs * (0.5 + Math.random()));
+    }
   }
 }

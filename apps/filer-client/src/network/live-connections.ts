@@ -1,12 +1,15 @@
 import type { FilerError, Messenger } from '@filer/protocol';
+import { OwnAddresses } from './own-addresses.ts';
 
 /** Live connections with other members, whichever side opened them. */
 export class LiveConnections {
+  readonly ownAddresses = new OwnAddresses();
   readonly #messengers = new Set<Messenger>();
 
   /** Adds a connection whose other side is a member, until it ends. */
   add(messenger: Messenger): void {
     this.#messengers.add(messenger);
+    this.ownAddresses.watch(messenger);
     void messenger.closed.then(() => this.#messengers.delete(messenger));
   }
 

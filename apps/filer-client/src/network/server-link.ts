@@ -222,6 +222,7 @@ export class ServerLink implements ServerAccess {
     const server = await dialServer(member, hello, this.#receive, this.#stop.signal);
     const { session, welcome } = server;
     this.#linked = server;
+    member.connections.ownAddresses.watch(session.messenger);
     void member.news.addBehind(session.messenger, member.removals, welcome);
     this.#overLoopback = server.overLoopback;
     if (this.#stop.signal.aborted) {
