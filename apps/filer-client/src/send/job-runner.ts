@@ -8,15 +8,10 @@ import type { JobStore } from '../store/job-store.ts';
 import { newJobId } from '../jobs/job-id.ts';
 import { AlongsideJobs } from './alongside-jobs.ts';
 import type { LiveJob } from './live-job.ts';
+import { JobUpkeep } from './job-upkeep.ts';
 import { LiveJobs } from './live-jobs.ts';
 import type { ProgressDocument } from '../api/contract/transfers.ts';
-import {
-  commandOwner,
-  CONTINUED_FOR_MS,
-  DAEMON,
-  OWNER_NOTES_EVERY_MS,
-  releaseDeadJobs,
-} from '../jobs/job-leases.ts';
+import { commandOwner, CONTINUED_FOR_MS, DAEMON, OWNER_NOTES_EVERY_MS } from '../jobs/job-leases.ts';
 import type { SendEvent } from '../api/contract/send.ts';
 import { keptGet } from '../jobs/kept-get.ts';
 import { endOf, type Halt } from '../jobs/stopped.ts';
@@ -53,6 +48,7 @@ export class JobRunner {
   readonly onInterruptedGet = this.#interruptedGet.add;
   readonly #spooled: SpooledInput;
   readonly #waiting: WaitingJobs;
+  readonly #upkeep: JobUpkeep;
   #noting: NodeJS.Timeout | undefined;
   #looking: NodeJS.Timeout | undefined;
   #closed = false;
@@ -77,6 +73,13 @@ export class JobRunner {
       serving: (peerId) => this.#live.servingOf(peerId),
       isServed: ({ job, peer }) => this.#live.get(job)?.isServing(peer) === true,
     });
+    this.#upkeep = new JobUpkeep({
+      ...options,
+      member: options.outreach.member,
+      owner: this.#owner,
+      live: this.#live,
+      alongside: this.alongside,
+    });
   }
 
   /** @param listener told that a job has nothing to send for now; must not throw */
@@ -90,7 +93,7 @@ export class JobRunner {
     this.#noting ??= setInterval(() => this.#guarded(() => this.#note()), OWNER_NOTES_EVERY_MS).unref();
     if (!this.#options.isDaemon) return;
     this.#looking ??= setInterval(() => {
-      this.#guarded(() => this.#tellOthersWork());
+      this.#guarded(() => this.#upkeep.tellOthersWork());
       this.#look();
     }, LOOK_EVERY_MS);
     this.#spooled.start();
@@ -226,8 +229,7 @@ export class JobRunner {
 
   /** Notes how far the deliveries are that run here, and that this process is alive. */
   noteProgress(): void {
-    const ids = [...this.#live.ids, ...this.alongside.ids];
-    if (ids.length > 0) this.#jobs.progress(ids, this.#live.running, this.#owner, Date.now());
+    this.#upkeep.noteProgress();
   }
 
   /** How far a job that runs here is to a recipient. */
@@ -300,41 +302,15 @@ export class JobRunner {
     }
   }
 
-  /** What commands that are no daemon do to jobs, such as `send -`, is seen in the database alone. */
-  #tellOthersWork(): void {
-    const { member } = this.#options.outreach;
-    if (member.wasChangedElsewhere()) member.events.publish('transfer', {});
-  }
-
   #note(): void {
-    for (const live of this.#live.all()) {
-      const how = this.#haltOf(live);
-      if (how !== undefined) live.stop(how);
-    }
-    for (const id of this.alongside.ids) {
-      const state = this.#jobs.job(id)?.state;
-      if (state === 'cancelled' || state === 'paused') void this.alongside.stop(id, state);
-    }
+    this.#upkeep.haltStopped();
     this.noteProgress();
     if (this.#options.isDaemon) this.#releaseDead();
   }
 
-  /** A process that runs a job learns through the database that another one was asked to stop it. */
-  #haltOf({ job: { id }, running }: LiveJob): Halt | undefined {
-    if (running.length === 0) return undefined;
-    for (const { peer, state } of this.#jobs.deliveries(id)) {
-      const isStopped = state === 'cancelled' || state === 'paused';
-      if (isStopped && running.some((delivery) => delivery.peer === peer)) return state;
-    }
-    return undefined;
-  }
-
   /** Jobs whose process has died, or lost them to a database that failed for a while. */
   #releaseDead(daemonIsGone = this.#options.isDaemon): void {
-    const { isDaemon, log } = this.#options;
-    const daemonLog = isDaemon ? log : undefined;
-    const runsHere = (id: string): boolean => this.#live.get(id) !== undefined || this.alongside.has(id);
-    releaseDeadJobs(this.#jobs, Date.now(), { daemonLog, daemonIsGone, runsHere, endedAt: this.#stamp() });
+    this.#upkeep.releaseDead(daemonIsGone);
     if (this.#looking !== undefined) this.#carryOn();
   }
 
