@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { SCHEMA } from '../../../apps/filer-client/src/store/schema.ts';
 import { openDatabase } from '../../../apps/filer-client/src/store/database.ts';
 import { Database, writesTo } from '@filer/program';
@@ -52,6 +52,15 @@ test('of a path the newest that a sender brought there is listed, and what anoth
     { path: '/inbox/anna/b', digest: 'one' },
   ]);
   expect(inbox.hasHad('A', '/inbox/anna/a', 'one')).toBe(true);
+});
+
+test('rows that are charged are found without those before them', () => {
+  const prepare = vi.spyOn(database, 'prepare');
+  void new InboxStore(database, writesTo(database));
+  const [charge] = prepare.mock.calls.find(([sql]) => sql.startsWith('INSERT INTO machine_use')) ?? [];
+  prepare.mockRestore();
+  const plan = database.prepare(`EXPLAIN QUERY PLAN ${charge ?? 'no SQL'}`).all();
+  expect(plan.map(({ detail }) => detail)).toContain('SEARCH inbox USING INTEGER PRIMARY KEY (rowid>?)');
 });
 
 test('what was delivered at once is counted as it is there now, whatever came, was removed or forgotten since', async () => {

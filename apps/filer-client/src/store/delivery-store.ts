@@ -34,21 +34,24 @@ export class DeliveryStore {
    * @param sync false: what is noted waits for no disk, as the files themselves do not
    */
   of(sender: string, folder: string, sync = true): Deliveries {
+    const root = join(folder, '/');
+    // Paths are checked, and have nothing to be resolved.
+    const at = (path: string): string => (path === '' ? folder : root + path);
     const add = (write: () => void): Promise<void> =>
       sync ? this.#writes.add(write) : this.#writes.addSoon(write);
     return {
-      find: (path) => this.#found(sender, join(folder, path)),
+      find: (path) => this.#found(sender, at(path)),
       note: (path, delivered) =>
         add(() => {
           const { mtimeNs, job } = delivered;
           const content = keptContent(delivered);
-          const at = join(folder, path);
-          if (this.#statements.there.get(at) !== undefined) this.#statements.forget.run(at);
-          this.#statements.add.run(at, sender, content, mtimeNs?.toString() ?? null, job);
+          const place = at(path);
+          if (this.#statements.there.get(place) !== undefined) this.#statements.forget.run(place);
+          this.#statements.add.run(place, sender, content, mtimeNs?.toString() ?? null, job);
           this.#room.added();
         }),
-      shared: (path) => this.#shared(sender, join(folder, path)),
-      below: (path, before, most) => this.#below(sender, folder, join(folder, path), before, most),
+      shared: (path) => this.#shared(sender, at(path)),
+      below: (path, before, most) => this.#below(sender, folder, at(path), before, most),
     };
   }
 

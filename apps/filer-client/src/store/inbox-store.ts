@@ -32,6 +32,7 @@ export class InboxStore {
   readonly #insert: Statement;
   readonly #writes: Writes;
   readonly #tops: InboxTops;
+  #lastTop = { top: '', chars: 0 };
 
   constructor(database: Database, writes: Writes, { bounds = ROOMS.inbox, step = STEP }: RoomOptions = {}) {
     this.#committed = database;
@@ -77,9 +78,15 @@ export class InboxStore {
       item.note,
       item.state,
       item.wasThere ? 1 : 0,
-      Array.from(topOf(item)).length,
+      this.#charsOf(topOf(item)),
     );
     this.#room.added();
+  }
+
+  /** Characters of a path as SQLite counts them: many files in a row have one top. */
+  #charsOf(top: string): number {
+    if (top !== this.#lastTop.top) this.#lastTop = { top, chars: Array.from(top).length };
+    return this.#lastTop.chars;
   }
 
   /** Whether a file is listed as it is now: one that was put in place when its receiver was killed may not be. */
@@ -147,6 +154,8 @@ export class InboxStore {
 
 /** The path of what was named at the sender: of a file in a folder that of the folder, whatever it is called here. */
 export function topOf({ path, name }: Pick<InboxItem, 'path' | 'name'>): string {
-  const below = name.split('/').length - 1;
-  return below === 0 ? path : path.split('/').slice(0, -below).join('/');
+  let end = path.length;
+  for (let at = name.indexOf('/'); at !== -1; at = name.indexOf('/', at + 1))
+    end = path.lastIndexOf('/', end - 1);
+  return path.slice(0, end);
 }

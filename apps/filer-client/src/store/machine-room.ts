@@ -42,6 +42,8 @@ export class MachineRoom {
   readonly #table: MachineRoomOptions['table'];
   readonly #step: number;
   readonly #forget: Statement;
+  /** Charges the rows since the last time, where that is not done with each. */
+  readonly #charge: (() => void) | undefined;
   bounds: ShareBounds;
   #sinceLook = 0;
 
@@ -54,29 +56,18 @@ export class MachineRoom {
       `DELETE FROM ${table} WHERE rowid IN
        (SELECT rowid FROM ${table} WHERE sender = ? AND ${forgettable} ORDER BY rowid LIMIT ${step})`,
     );
+    this.#charge = table === 'inbox' || table === 'deliveries' ? chargeOf(database, table) : undefined;
   }
 
   /** A machine has got a row more. Call it in the transaction that adds it. */
   added(): void {
     this.#sinceLook = (this.#sinceLook + 1) % this.#step;
     if (this.#sinceLook !== 0) return;
-    if (this.#table === 'inbox' || this.#table === 'deliveries') this.#charge(this.#table);
+    this.#charge?.();
     const { perHolder, inAll } = this.bounds;
     for (const machine of this.#machinesAbove(perHolder))
       while (this.#machinesAbove(perHolder).includes(machine) && this.#forgetOldest(machine));
     while (this.#usedInAll() > inAll && this.#machinesAbove(0).some((each) => this.#forgetOldest(each)));
-  }
-
-  /** Charges the rows since the last time. */
-  #charge(table: keyof typeof ROW_COSTS): void {
-    const mark = `what = '${table}' AND machine = ''`;
-    this.#database.exec(
-      `INSERT INTO machine_use
-         SELECT '${table}', sender, sum(${ROW_COSTS[table].replaceAll('$', table)}) FROM ${table}
-         WHERE rowid > (SELECT bytes FROM machine_use WHERE ${mark}) GROUP BY sender
-       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
-       UPDATE machine_use SET bytes = (SELECT coalesce(max(rowid), 0) FROM ${table}) WHERE ${mark}`,
-    );
   }
 
   /** Those that have more, the one with most first. */
@@ -100,4 +91,20 @@ export class MachineRoom {
   #forgetOldest(machine: string): boolean {
     return this.#forget.run(machine).changes > 0;
   }
+}
+
+function chargeOf(database: Database, table: keyof typeof ROW_COSTS): () => void {
+  const mark = `what = '${table}' AND machine = ''`;
+  const { add, note } = database.prepareAll({
+    // By `+sender`: the index of senders would be gone through from its beginning, with all rows that there are.
+    add: `INSERT INTO machine_use
+         SELECT '${table}', sender, sum(${ROW_COSTS[table].replaceAll('$', table)}) FROM ${table}
+         WHERE rowid > (SELECT bytes FROM machine_use WHERE ${mark}) GROUP BY +sender
+       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes`,
+    note: `UPDATE machine_use SET bytes = (SELECT coalesce(max(rowid), 0) FROM ${table}) WHERE ${mark}`,
+  });
+  return () => {
+    add.run();
+    note.run();
+  };
 }
