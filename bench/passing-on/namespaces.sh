@@ -6,7 +6,7 @@
 # WITH is `filer` (default), `aria2` (BitTorrent; the torrent is made before, all keep seeding) or `uftp` (multicast, at 95 % of the
 # uplink). With filer KILL=SECONDS kills, STOP=SECONDS stops, SLOW=SECONDS makes the uplink of the second recipient ten times
 # slower so long after the send began; NAT=1 drops all connections that others open to it. Needs `ip`, `tc`, `bc`, a build, and the
-# program that is compared (Debian: aria2, uftp; NAT: iptables). It prints the time until all have the file, and with filer what
+# program that is compared (Debian: aria2, uftp; NAT: iptables). It prints the time until all have the file (of one that fails: until all others have), and with filer what
 # the sender sent, who got what from whom, and the peak memory of each recipient in MiB.
 set -e
 count=$1 mbit=$2 mib=$3
@@ -114,20 +114,37 @@ if [ -n "$NAT" ]; then
   done
 fi
 begun=$(now)
-ip netns exec filer1 $client send "$work/file" --to "$(seq -s, -f 'm%g' 2 $last)" --json "$@" \
-  >"$work/out.json" 2>"$work/err" || true
-told "$*"
-# When each has it, which for a machine that failed is never.
-for n in $(seq 2 $last); do
-  at=$(grep -h "\"type\":\"receipt\"" "$work/out.json" | grep -c "\"recipient\":\"m$n\"" || true)
-  [ "$at" -gt 0 ] || echo "m$n has no receipt"
+# Each line with the time at which it came.
+ip netns exec filer1 $client send "$work/file" --to "$(seq -s, -f 'm%g' 2 $last)" --json "$@" 2>"$work/err" > >(
+  $node -e '
+    require("node:readline").createInterface({ input: process.stdin })
+      .on("line", (line) => require("node:fs").appendFileSync(process.argv[1], `${Date.now() / 1000} ${line}\n`));' "$work/out"
+) &
+sending=$!
+# For one that is killed the sender waits a minute: the others have it long before.
+while kill -0 "$sending" 2>/dev/null; do
+  sleep 0.2
+  have=$(grep -c '"type":"receipt"' "$work/out" 2>/dev/null || true)
+  if [ -n "$KILL" ] && [ "${have:-0}" -ge $((count - 1)) ]; then
+    kill -INT "$sending" 2>/dev/null || true
+    break
+  fi
 done
-tail -1 "$work/out.json" | $node -e '
-  const done = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+wait "$sending" 2>/dev/null || true
+sleep 0.5
+$node -e '
+  const [file, begun, what, machines] = process.argv.slice(1);
+  const lines = require("node:fs").readFileSync(file, "utf8").split("\n").filter(Boolean);
+  const told = lines.map((line) => [Number(line.split(" ")[0]), JSON.parse(line.slice(line.indexOf(" ") + 1))]);
+  const at = new Map(told.filter(([, { type }]) => type === "receipt").map(([time, { recipient }]) => [recipient, time]));
+  console.log(`${what}: ${(Math.max(...at.values()) - Number(begun)).toFixed(2)} s`);
+  for (const name of machines.split(",")) if (!at.has(name)) console.log(`${name} has no receipt`);
+  const done = told.map(([, each]) => each).findLast(({ recipients, bytesSent }) => recipients && bytesSent !== undefined) ?? { recipients: [] };
   const mib = (bytes) => Math.round(bytes / 1048576);
-  console.log(`sent ${mib(done.bytesSent)} MiB`);
+  if (done.bytesSent !== undefined) console.log(`sent ${mib(done.bytesSent)} MiB`);
   for (const { name, state, via = [] } of done.recipients)
-    console.log(`${name} ${state} ${via.map((each) => `${mib(each.bytes)} MiB of ${each.name}`).join(", ")}`);'
+    console.log(`${name} ${state} ${via.map((each) => `${mib(each.bytes)} MiB of ${each.name}`).join(", ")}`);
+' "$work/out" "$begun" "filer 1→$count at $mbit Mbit/s, $mib MiB $*" "$(seq -s, -f 'm%g' 2 $last)" || cat "$work/err"
 for n in $(seq 2 $last); do
   peak=$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/${daemon[$n]}/status" 2>/dev/null || echo gone)
   cmp -s "$work/file" "$work/m$n/inbox/m1/file" && whole=whole || whole='NOT WHOLE'
