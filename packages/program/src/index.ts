@@ -42,6 +42,7 @@ export { discoverOnLan, type FoundServer } from './lan/discover.ts';
 export { counted } from './counted.ts';
 export { csvLine, type CsvCell } from './csv.ts';
 export { iso } from './iso.ts';
+export { localTime } from './local-time.ts';
 export { DiskRoom } from './disk-room.ts';
 export { formatAgo, formatDuration, parseDuration } from './durations.ts';
 export { formatBytes, formatRate, parseRate, parseSize } from './sizes.ts';

@@ -1,9 +1,8 @@
 import { mkdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { resolveHome } from '@filer/program';
+import { localTime, resolveHome } from '@filer/program';
 import { STAGE_PREFIX } from '@filer/transfer';
-import { localTime } from '../../../apps/filer-client/src/cli/local-time.ts';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import { RUNNING } from '../../../apps/filer-client/src/receive/stage/switching.ts';
 import { EvilPeer } from '../../support/evil-peer.ts';

@@ -6,6 +6,7 @@ import {
   formatBytes,
   integerKind,
   iso,
+  localTime,
   optional,
   printable,
   renderTable,
@@ -29,7 +30,6 @@ import { openMember } from '../home-member.ts';
 import { rolloutInWords, STEP_COLUMNS, stepRows } from './release-history.ts';
 import { pathsInWords, recipientInWords } from './job-messages.ts';
 import { JOB, PEER } from '../arguments.ts';
-import { localTime } from '../local-time.ts';
 
 export const args = {
   job: optional(JOB, 'show one job, with a line for each file'),

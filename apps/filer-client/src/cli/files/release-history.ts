@@ -1,7 +1,6 @@
 import type { Column } from '@filer/program';
-import { printable } from '@filer/program';
+import { localTime, printable } from '@filer/program';
 import type { RolloutDocument, StageDocument } from '../../api/contract/releases.ts';
-import { localTime } from '../local-time.ts';
 import { hookInWords } from './release.ts';
 
 /** What each machine has signed of a staged job, a row for each step. */

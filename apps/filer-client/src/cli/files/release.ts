@@ -6,6 +6,7 @@ import {
   formatBytes,
   integerKind,
   iso,
+  localTime,
   list,
   optional,
   printable,
@@ -20,7 +21,6 @@ import { contract } from '../../api/contract.ts';
 import type { RecipientStage, RolloutDone } from '../../api/contract/releases.ts';
 import { call } from '../../api/daemon-client.ts';
 import { JOB, TARGET } from '../arguments.ts';
-import { localTime } from '../local-time.ts';
 
 const common = {
   job: required(JOB, 'which job, sent with --stage'),

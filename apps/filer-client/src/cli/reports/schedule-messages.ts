@@ -1,5 +1,4 @@
-import { formatDuration } from '@filer/program';
-import { localTime } from '../local-time.ts';
+import { formatDuration, localTime } from '@filer/program';
 
 /** `at 2026-03-02 18:00:05 (in 2h 3m)`, by the clock on this machine's wall. @param at ISO 8601; null is now */
 export function whenWords(at: string | null): string {

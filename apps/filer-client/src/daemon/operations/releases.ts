@@ -1,5 +1,5 @@
 import { EXIT_CODES, FilerError, pause } from '@filer/protocol';
-import { iso } from '@filer/program';
+import { iso, localTime } from '@filer/program';
 import type { releaseMethods, RolloutDone } from '../../api/contract/releases.ts';
 import { findJob } from '../../jobs/find-job.ts';
 import { keptGet } from '../../jobs/kept-get.ts';
@@ -117,7 +117,7 @@ function requireNoPlan({ member }: OperationContext, { id }: KeptJob, meant: rea
   if (left.length === 0) return;
   throw new FilerError(
     'usage',
-    `a ${rollout.act} of job ${id} is planned for ${iso(rollout.dueAt)} at ${left[0]?.name}${left.length > 1 ? ` and ${left.length - 1} more` : ''}: withdraw it first with \`filer-client ${rollout.act} ${id} --withdraw\``,
+    `a ${rollout.act} of job ${id} is planned for ${localTime(rollout.dueAt)} at ${left[0]?.name}${left.length > 1 ? ` and ${left.length - 1} more` : ''}: withdraw it first with \`filer-client ${rollout.act} ${id} --withdraw\``,
   );
 }
 
@@ -135,8 +135,9 @@ function readTime(typed: string, now: number): number {
       'usage',
       `--at ${JSON.stringify(typed)} is no time, such as 2026-12-24T03:00 or 03:00`,
     );
-  if (time < now) throw new FilerError('usage', `--at ${iso(time)} is over: leave it out to begin now`);
-  if (time > now + MAX_AHEAD_MS) throw new FilerError('usage', `--at ${iso(time)} is more than a year ahead`);
+  if (time < now) throw new FilerError('usage', `--at ${localTime(time)} is over: leave it out to begin now`);
+  if (time > now + MAX_AHEAD_MS)
+    throw new FilerError('usage', `--at ${localTime(time)} is more than a year ahead`);
   return time;
 }
 
