@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   formatStored,
-  parseReport,
-  parseReportDue,
+  reportMessage,
   parseSchedules,
-  parseSpool,
+  spoolMessage,
   type Message,
   type Reply,
 } from '@filer/protocol';
@@ -31,8 +30,8 @@ const OK = { header: { type: 'ok' }, content: Buffer.alloc(0) };
 /** Stores reports, of which it has none yet, and takes all else that it is told. */
 function anyServer(message: Message): Reply {
   const { type } = message.header;
-  if (type === 'spool') return formatStored({ spool: parseSpool(message), seq: 0 });
-  return type === 'report' ? formatStored(parseReport(message)) : OK;
+  if (type === 'spool') return formatStored({ spool: spoolMessage.parse(message).spool, seq: 0 });
+  return type === 'report' ? formatStored(reportMessage.parse(message)) : OK;
 }
 
 /** A stand-in for the server, and anna's daemon connected to it. */
@@ -52,8 +51,8 @@ test('a server is told what to expect: at hello, when it changes, and with each 
 
   await network.client('anna', ['report', 'schedule', 'run', 'disk']);
   const report = await server.told('report');
-  expect(parseReport(report)).toMatchObject({ kind: 'schedule', schedule: 'disk', output: 'full\n' });
-  const due = parseReportDue(report);
+  expect(reportMessage.parse(report)).toMatchObject({ kind: 'schedule', schedule: 'disk', output: 'full\n' });
+  const due = reportMessage.parse(report).due;
   expect(due?.nextInMs).toBeLessThan(nextInMs);
   expect((due?.thirdInMs ?? 0) - (due?.nextInMs ?? 0)).toBe(2 * 3_600_000);
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import {
   formatStored,
   parseAttach,
-  parseReport,
-  parseSpool,
+  reportMessage,
+  spoolMessage,
   type Message,
   type Reply,
 } from '@filer/protocol';
@@ -18,11 +18,11 @@ import { jsonLines } from '../support/programs.ts';
 function saysStored(message: Message): Reply | undefined {
   switch (message.header['type']) {
     case 'spool':
-      return formatStored({ spool: parseSpool(message), seq: 0 });
+      return formatStored({ spool: spoolMessage.parse(message).spool, seq: 0 });
     case 'attach':
       return formatStored(parseAttach(message));
     case 'report':
-      return formatStored(parseReport(message));
+      return formatStored(reportMessage.parse(message));
     default:
       return undefined;
   }

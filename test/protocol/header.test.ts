@@ -6,8 +6,6 @@ import {
   formatHeader,
   parseHeader,
   parseInteger,
-  requireInteger,
-  requireText,
   type Header,
 } from '@filer/protocol';
 import { codeOf } from './outcome.ts';
@@ -178,10 +176,3 @@ test.each(['9007199254740992', '9007199254740993', '9999999999999999', '10000000
     expect(() => parseInteger(text, 'size')).toThrow(/\bsize\b.* 2\^53/);
   },
 );
-
-test('a key that must be there is named when it is not', () => {
-  expect(() => requireText({ type: 'report' }, 'spool')).toThrow(/\bspool\b/);
-  expect(() => requireInteger({ type: 'report', seq: 'one' }, 'seq')).toThrow(
-    'seq must be a decimal integer',
-  );
-});

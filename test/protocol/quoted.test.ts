@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { errorOf, expectType, parseHello, quoted, requireText, unsupported } from '@filer/protocol';
+import { errorOf, expectType, parseHello, quoted, unsupported } from '@filer/protocol';
 
 const long = '\u{1f642}'.repeat(30_000);
 
@@ -11,7 +11,6 @@ test.each([
       throw unsupported({ type: long });
     },
   ],
-  ['a type that lacks a key', () => requireText({ type: long }, 'id')],
   [
     'versions that are not spoken',
     () =>

@@ -14,7 +14,7 @@ import {
   verifyStageWord,
   parseRecord,
   parseRemovals,
-  parseReportDue,
+  reportMessage,
   parseTextMessage,
   parseWelcome,
   signedBytes,
@@ -91,7 +91,8 @@ const CHECKS: Readonly<Record<string, (message: Message) => unknown>> = {
   removals: (message) => {
     for (const removal of parseRemovals(message)) verifyRemoval(removal, network);
   },
-  report: (message) => expect(parseReportDue(message)).toEqual({ nextInMs: 600_000, thirdInMs: 1_800_000 }),
+  report: (message) =>
+    expect(reportMessage.parse(message).due).toEqual({ nextInMs: 600_000, thirdInMs: 1_800_000 }),
   text: (message) => verifyText(parseTextMessage(message), network),
   broadcast: (message) => verifyText(broadcastMessage.parse(message), network),
   receipts: (message) => verifyReceipts(parseReceipts(message)),

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { FilerError, quoted } from './errors.ts';
+import { FilerError } from './errors.ts';
 import { MAX_HEADER_BYTES, MAX_HEADER_KEYS } from './limits.ts';
 
 /** A flat dictionary, string to string. A received one inherits nothing: no key of it can reach a method. */
@@ -151,22 +151,6 @@ export interface Message {
 }
 
 /**
- * A value of a received header that must be there.
- *
- * @throws FilerError `message-malformed`
- */
-export function requireText(header: Header, key: string): string {
-  const value = header[key];
-  if (value === undefined) {
-    throw new FilerError(
-      'message-malformed',
-      `a ${quoted(header['type'] ?? 'message')} needs the header key ${key}`,
-    );
-  }
-  return value;
-}
-
-/**
  * An integer as it travels in a header: decimal, no sign, no leading zero, at most 2^53 - 1. `Number()` alone
  * would take `0x10`, ` 12 ` and `1e9`.
  *
@@ -178,9 +162,4 @@ export function parseInteger(text: string, what = 'an integer'): number {
     throw new FilerError('message-malformed', `${what} must be a decimal integer from 0 to 2^53 - 1`);
   }
   return value;
-}
-
-/** The integer under `key`, which must be there. @throws FilerError `message-malformed` */
-export function requireInteger(header: Header, key: string): number {
-  return parseInteger(requireText(header, key), key);
 }

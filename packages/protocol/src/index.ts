@@ -2,15 +2,7 @@ export * from './limits.ts';
 export * from './errors.ts';
 export { aborted, pause, unlessAborted, within } from './abort.ts';
 export { isWriteFailure, writeFailure } from './write-failure.ts';
-export {
-  parseHeader,
-  formatHeader,
-  parseInteger,
-  requireInteger,
-  requireText,
-  type Header,
-  type Message,
-} from './header.ts';
+export { parseHeader, formatHeader, parseInteger, type Header, type Message } from './header.ts';
 export { encodeFrame, encodeFrameHead, FrameDecoder, layOutFrame, type FrameLimits } from './frame.ts';
 export { Messenger, type MessengerOptions } from './messenger.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';

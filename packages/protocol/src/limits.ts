@@ -450,9 +450,6 @@ export const MAX_HEARTBEAT_MS = 3_600_000;
 /** No sign for this many heartbeat intervals: offline. */
 export const OFFLINE_AFTER_INTERVALS = 3;
 
-/** The directory's broadcast timer. */
-export const BROADCAST_INTERVAL_MS = 5_000;
-
 /**
  * Machines that a client remembers: twice of what a large network has. More are signed by a server that makes them up, with the
  * network key or an invite, and would take 1 to 5 KiB each of every client's disk.

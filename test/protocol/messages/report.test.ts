@@ -9,10 +9,9 @@ import {
   formatSpool,
   formatStored,
   parseHeartbeat,
-  parseReport,
   parseReportBody,
-  parseReportDue,
-  parseSpool,
+  reportMessage,
+  spoolMessage,
   parseStored,
   type Heartbeat,
   type Report,
@@ -47,7 +46,7 @@ const HEARTBEAT: Heartbeat = {
 };
 
 test('a report comes back as it was', () => {
-  expect(parseReport(message)).toEqual(REPORT);
+  expect(reportMessage.parse(message)).toEqual(REPORT);
 });
 
 const FULL: Report = {
@@ -60,15 +59,15 @@ const FULL: Report = {
 };
 
 test('what a command wrote, how it ended, and what is attached come back', () => {
-  expect(parseReport(formatReport(FULL, encodeReportBody(FULL)))).toEqual(FULL);
+  expect(reportMessage.parse(formatReport(FULL, encodeReportBody(FULL)))).toEqual(FULL);
 });
 
 test('when the next reports are due stands beside the report, not in it', () => {
   const due = { nextInMs: 5, thirdInMs: 9 };
   const timed = formatReport(FULL, encodeReportBody(FULL), due);
-  expect(parseReportDue(timed)).toEqual(due);
+  expect(reportMessage.parse(timed).due).toEqual(due);
   expect(timed.content.equals(encodeReportBody(FULL))).toBe(true);
-  expect(parseReportDue(message)).toBeUndefined();
+  expect(reportMessage.parse(message).due).toBeUndefined();
 });
 
 test.each([
@@ -78,7 +77,7 @@ test.each([
   { nextInMs: '-1', thirdInMs: '5' },
   { nextInMs: '1', thirdInMs: '9007199254740991' },
 ])('a report that is due next at %j is refused', (change) => {
-  expect(codeOf(() => parseReportDue(withHeader(message, change)))).toBe('message-malformed');
+  expect(codeOf(() => reportMessage.parse(withHeader(message, change)).due)).toBe('message-malformed');
 });
 
 test('whatever a user names, the report comes back', () => {
@@ -117,10 +116,10 @@ test('a title of 1,024 characters is made and taken, and one more neither; one t
   const body = (title: string) => ({ title, values: [], schedule: '' });
   const message = (title: string) => formatReport(REPORT, Buffer.from(JSON.stringify(body(title))));
   const [most, more] = ['t'.repeat(MAX_TITLE_CHARS), 't'.repeat(MAX_TITLE_CHARS + 1)];
-  expect(parseReport(message(most)).title).toBe(most);
+  expect(reportMessage.parse(message(most)).title).toBe(most);
   expect(parseReportBody(encodeReportBody(body(most))).title).toBe(most);
   expect(codeOf(() => encodeReportBody(body(more)))).toBe('too-large');
-  expect(codeOf(() => parseReport(message(more)))).toBe('too-large');
+  expect(codeOf(() => reportMessage.parse(message(more)))).toBe('too-large');
   expect(parseReportBody(Buffer.from(JSON.stringify(body(more)))).title).toBe(more);
 });
 
@@ -147,7 +146,7 @@ test.each([
   { kind: 'system' },
   { time: '' },
 ])('a report with %j is refused', (change) => {
-  expect(codeOf(() => parseReport(withHeader(message, change)))).toBe('message-malformed');
+  expect(codeOf(() => reportMessage.parse(withHeader(message, change)))).toBe('message-malformed');
 });
 
 test.each([
@@ -169,12 +168,12 @@ test.each([
   ['an attachment above the limit', { attachments: [{ ...FULL.attachments?.[0], size: 67_108_865 }] }],
   ['101 attachments', { attachments: Array.from({ length: 101 }, () => FULL.attachments?.[0]) }],
 ])('a report whose content has %s is refused', (_, content) => {
-  expect(codeOf(() => parseReport(withContent(message, content)))).toBe('message-malformed');
+  expect(codeOf(() => reportMessage.parse(withContent(message, content)))).toBe('message-malformed');
 });
 
 test('a question about a spool names it', () => {
-  expect(parseSpool(formatSpool(REPORT.spool))).toBe(REPORT.spool);
-  expect(codeOf(() => parseSpool(formatSpool('../x')))).toBe('message-malformed');
+  expect(spoolMessage.parse(formatSpool(REPORT.spool)).spool).toBe(REPORT.spool);
+  expect(codeOf(() => spoolMessage.parse(formatSpool('../x')).spool)).toBe('message-malformed');
 });
 
 test('an answer names the report that is stored', () => {

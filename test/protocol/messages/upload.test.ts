@@ -5,7 +5,7 @@ import {
   formatDeliver,
   parseAttach,
   parseCollect,
-  parseDeliver,
+  deliverMessage,
 } from '@filer/protocol';
 import { codeOf } from '../outcome.ts';
 import { withContent, withHeader } from './documents.ts';
@@ -15,7 +15,7 @@ const ASKED = { run: 'k3q9', name: 'results', paths: ['results/**', 'logs/*.txt'
 
 test('what is uploaded, and why, comes back as it was', () => {
   expect(parseAttach(formatAttach(KEY))).toEqual(KEY);
-  expect(parseDeliver(formatDeliver('k3q9'))).toBe('k3q9');
+  expect(deliverMessage.parse(formatDeliver('k3q9')).run).toBe('k3q9');
   expect(parseCollect(formatCollect(ASKED))).toEqual(ASKED);
 });
 
@@ -29,7 +29,9 @@ test.each([{ spool: '0123' }, { spool: undefined }, { seq: '-1' }, { seq: undefi
 test.each([{ run: undefined }, { run: '' }, { run: '../k3q9' }, { run: 'a'.repeat(65) }])(
   'a run called %j is refused',
   (change) => {
-    expect(codeOf(() => parseDeliver(withHeader(formatDeliver('k3q9'), change)))).toBe('message-malformed');
+    expect(codeOf(() => deliverMessage.parse(withHeader(formatDeliver('k3q9'), change)).run)).toBe(
+      'message-malformed',
+    );
     expect(codeOf(() => parseCollect(withHeader(formatCollect(ASKED), change)))).toBe('message-malformed');
   },
 );

@@ -255,24 +255,8 @@ export function formatReport(report: Omit<Report, keyof ReportBody>, content: Bu
   return reportMessage.format({ ...report, content, due: next });
 }
 
-/** @throws FilerError `message-malformed`, `too-large` */
-export function parseReport(received: Message): Report {
-  const { due: _, ...report } = reportMessage.parse(received);
-  return report;
-}
-
-/** When the next reports of the report's schedule are due; undefined when it does not say. @throws FilerError `message-malformed` */
-export function parseReportDue(received: Message): Due | undefined {
-  return reportMessage.parse(received).due;
-}
-
 export function formatSpool(id: string): Message {
   return spoolMessage.format({ spool: id });
-}
-
-/** @returns the spool that is asked about @throws FilerError `message-malformed`, `unexpected-message` */
-export function parseSpool(received: Message): string {
-  return spoolMessage.parse(received).spool;
 }
 
 export const { parse: parseHeartbeat } = heartbeatMessage;

@@ -66,8 +66,3 @@ export const { parse: parseCollect, format: formatCollect } = collectMessage;
 export function formatDeliver(id: string): Message {
   return deliverMessage.format({ run: id });
 }
-
-/** @returns the run's id. @throws FilerError `message-malformed`, `unexpected-message` */
-export function parseDeliver(received: Message): string {
-  return deliverMessage.parse(received).run;
-}
