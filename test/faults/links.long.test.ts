@@ -55,11 +55,11 @@ describe.skipIf(needs.namespaces() || needs('python3'))('files over a link that 
   const anna = (...args: string[]): Promise<Outcome> =>
     runProgram('filer-client', args, home('anna'), hosts.on('a'));
 
-  /** Connections to ben's port for peers. */
-  async function connections(): Promise<number> {
-    const listed = ['netns', 'exec', hosts.host('b'), 'ss', '-Htn', 'state', 'established'];
+  /** Connections of ben's host: to its port for peers, or to the ip-server. */
+  async function connections(to = 'sport = :10902'): Promise<number> {
+    const listed = ['netns', 'exec', hosts.host('b'), 'ss', '-Htn', 'state', 'established', to];
     const { stdout } = await run('ip', listed);
-    return stdout.split('\n').filter((line) => line.split(/\s+/)[2]?.endsWith(':10902')).length;
+    return stdout.split('\n').filter((line) => line !== '').length;
   }
 
   async function arrived(name: string, sent: Outcome): Promise<void> {
@@ -74,14 +74,22 @@ describe.skipIf(needs.namespaces() || needs('python3'))('files over a link that 
     let isOver = false;
     const sent = anna('send', join(folder, name), '--to', 'ben', '--json', '--timeout', '3m');
     void sent.then(() => (isOver = true));
-    await until(connections, (count) => count >= 5);
+    await until(
+      () => connections(),
+      (count) => count >= 5,
+    );
     expect((await anna('message', 'ben', 'before the bulk')).code).toBe(0);
     expect(isOver).toBe(false);
     await hosts.link.become({ cut: true });
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     await hosts.link.become({ ...FAR_AND_LOSSY, loss: 0.005 });
     await arrived(name, await sent);
-    expect(await until(connections, (count) => count <= 2)).toBeLessThanOrEqual(2);
+    expect(
+      await until(
+        () => connections(),
+        (count) => count <= 2,
+      ),
+    ).toBeLessThanOrEqual(2);
   }, 300_000);
 
   test('what is fetched comes over several, too', async () => {
@@ -96,18 +104,33 @@ describe.skipIf(needs.namespaces() || needs('python3'))('files over a link that 
       home('anna'),
       hosts.on('a'),
     );
-    await until(connections, (count) => count >= 5);
+    await until(
+      () => connections(),
+      (count) => count >= 5,
+    );
     await hosts.link.become({ delayMs: 5 });
     expect((await fetching.ended).code).toBe(0);
     expect(await sha256(join(folder, 'fetched.bin'))).toBe(await sha256(join(shared, 'a.bin')));
   }, 300_000);
 
+  test('over a relay there are two, and a text has a place beside them', async () => {
+    const name = 'relayed.bin';
+    await writeRandomFile(join(folder, name), 16_000_000);
+    await hosts.link.become(FAR_AND_LOSSY);
+    const atServer = (): Promise<number> => connections('dport = :10901');
+    const before = await atServer();
+    const sent = anna('send', join(folder, name), '--to', 'ben', '--relay-only', '--json');
+    await until(atServer, (count) => count >= before + 3);
+    expect((await anna('message', 'ben', 'beside the bulk')).code).toBe(0);
+    await hosts.link.become({ delayMs: 5 });
+    await arrived(name, await sent);
+  }, 300_000);
+
   test('packets that overtake others change nothing', async () => {
     await writeRandomFile(join(folder, 'reordered.bin'), 8_000_000);
     await hosts.link.become({ delayMs: 10, reorder: 0.05, mbit: 50 });
-    await arrived(
-      'reordered.bin',
-      await anna('send', join(folder, 'reordered.bin'), '--to', 'ben', '--json'),
-    );
+    const sent = await anna('send', join(folder, 'reordered.bin'), '--to', 'ben', '--json');
+    expect(sent.code).toBe(0);
+    await arrived('reordered.bin', sent);
   }, 300_000);
 });

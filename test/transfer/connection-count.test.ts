@@ -51,7 +51,7 @@ test('a path on which each connection loses its speed gets more, until all are o
 });
 
 test('a path that one connection fills is tried once, and goes on with one', () => {
-  const travelling = new Travelling({ rate: full }).go(20);
+  const travelling = new Travelling({ rate: full }).go(12);
   expect(travelling.wanted).toEqual([0, 4, 0]);
 });
 
@@ -63,7 +63,7 @@ test('each try that does not pay is longer after the one before', () => {
 });
 
 test('what pays up to some connections stays there', () => {
-  const travelling = new Travelling({ rate: (n) => lossy(Math.min(n, 8)) }).go(25);
+  const travelling = new Travelling({ rate: (n) => lossy(Math.min(n, 8)) }).go(18);
   expect(travelling.wanted).toEqual([0, 4, 8, 16, 8]);
 });
 
@@ -92,7 +92,7 @@ test('a path that begins to lose packets later gets more then', () => {
 });
 
 test('where no connection can be opened the first one serves', () => {
-  const travelling = new Travelling({ rate: lossy, opens: 0 }).go(20);
+  const travelling = new Travelling({ rate: lossy, opens: 0 }).go(12);
   expect(travelling.wanted).toEqual([0, 4, 0]);
 });
 

@@ -82,11 +82,15 @@ export const segmentMessage = message({
 });
 export type Segment = Parsed<typeof segmentMessage>;
 
-/** All segments before that one were taken. */
+/** All segments before that one were taken. Said of each, and four times a second while something comes. */
 export const segmentsTakenMessage = message({
   type: 'segments-taken',
   routes: [receiverToSender],
-  header: { before: number() },
-  example: { before: 16 },
+  header: {
+    before: number(),
+    /** Bytes that came on all connections of the transfer: what the sender measures the path by. */
+    came: number(),
+  },
+  example: { before: 16, came: 4_200_000 },
   isProgress: false,
 });

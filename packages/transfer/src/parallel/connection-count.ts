@@ -14,7 +14,7 @@ const MAX_ROUND_TRIP_MS = 500;
 const OPEN_MS = 5_000;
 
 /** After a step that does not pay, the next try is so long after it, in ms; each further one twice as long, up to the last. */
-const HOLD_MS = 20_000;
+const HOLD_MS = 10_000;
 const MAX_HOLD_MS = 300_000;
 
 /** Below this part of the time the network is not what the sender waits for: it is the disk, a limit, or the file that grows. */
@@ -36,7 +36,7 @@ export interface CountOptions {
 export interface Look {
   /** Of a clock that does not jump, in ms. */
   readonly now: number;
-  /** All that the receiver has taken. */
+  /** All that has come to the receiver. */
   readonly bytes: number;
   /** How long in all the sender waited for the network, in ms. */
   readonly busyMs: number;
@@ -51,7 +51,7 @@ type Phase =
   | { readonly is: 'measuring'; readonly from: Look };
 
 /**
- * How many further connections a transfer is to have, by what the ones before have carried. It tries more where the network is what
+ * How many further connections a transfer is to have, by what the ones before it have carried. It tries more where the network is what
  * limits it, and goes back where that does not pay.
  */
 export class ConnectionCount {

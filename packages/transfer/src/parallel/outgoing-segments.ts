@@ -3,6 +3,8 @@ import { send, type Channel } from '../wire/channel.ts';
 
 /** A further connection of a transfer. */
 export interface ParallelConnection extends Channel {
+  /** All that came on it. */
+  readonly receivedBytes: number;
   close(): Promise<void>;
 }
 

@@ -27,15 +27,25 @@ export interface ParallelReceivingOptions extends ParallelOptions {
   readonly held?: Charged | undefined;
 }
 
+/** How often the sender hears what has come, in ms. */
+const TELL_EVERY_MS = 250;
+
+/** A channel that counts what comes on it. */
+type CountedChannel = Channel & Pick<ParallelConnection, 'receivedBytes'>;
+
 type Item = Message | SegmentPlace;
 
 /** The receiver's channel of one transfer: puts what came over several connections into its order. */
 export class ParallelReceiving implements Channel {
   readonly closed: Promise<FilerError | undefined>;
-  readonly #first: Channel;
+  readonly #first: CountedChannel;
   readonly #options: ParallelReceivingOptions;
   readonly #segments: IncomingSegments;
   readonly #connections = new Set<ParallelConnection>();
+  /** What came on those that have ended. */
+  #cameBefore = 0;
+  #told = 0;
+  #telling: NodeJS.Timeout | undefined;
   readonly #stop = new AbortController();
   /** What came on the first connection and was not taken: the first of them waits for its content. */
   readonly #items: Item[] = [];
@@ -50,7 +60,7 @@ export class ParallelReceiving implements Channel {
   #opening = 0;
   #opened = 0;
 
-  constructor(first: Channel, options: ParallelReceivingOptions) {
+  constructor(first: CountedChannel, options: ParallelReceivingOptions) {
     this.#first = first;
     this.#options = options;
     this.#segments = new IncomingSegments(options.held, () => this.#wake());
@@ -171,17 +181,29 @@ export class ParallelReceiving implements Channel {
       connection.reject(error);
     } finally {
       this.#connections.delete(connection);
+      this.#cameBefore += connection.receivedBytes;
       await connection.close();
     }
   }
 
   #answer(token: string | undefined): void {
     this.#token = token;
+    this.#telling ??= setInterval(() => this.#tellCame(), TELL_EVERY_MS).unref();
     this.#tell(parallelAnswerMessage.format({ token: this.#options.token }));
   }
 
+  get #came(): number {
+    const open = this.#connections.values().reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
+    return this.#first.receivedBytes + open + this.#cameBefore;
+  }
+
+  #tellCame(): void {
+    if (this.#came > this.#told) this.#tellTaken();
+  }
+
   #tellTaken(): void {
-    this.#tell(segmentsTakenMessage.format({ before: this.#segments.taken }));
+    this.#told = this.#came;
+    this.#tell(segmentsTakenMessage.format({ before: this.#segments.taken, came: this.#told }));
   }
 
   /** A lost connection is noticed where it is read from. */
@@ -217,6 +239,7 @@ export class ParallelReceiving implements Channel {
   }
 
   #close(): void {
+    clearInterval(this.#telling);
     this.#stop.abort();
     this.#segments.close();
     for (const connection of this.#connections) void connection.close();

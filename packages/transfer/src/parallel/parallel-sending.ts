@@ -22,6 +22,15 @@ const LEAST_BYTES = 16 * 1024;
 const LOOK_EVERY_MS = 250;
 const OPEN_EVERY_MS = 5_000;
 
+/**
+ * What is sent on the first connection is at most so far ahead of what has come, in bytes and in seconds at the rate of late: what a relay or
+ * the system holds of it cannot go over others, and what is small waits behind it.
+ */
+const LEAST_AHEAD_BYTES = 2 * 1024 * 1024;
+const AHEAD_SECONDS = 2;
+/** The part of the newest look in that rate. */
+const NEWEST_SHARE = 0.25;
+
 /** Opens a further connection, on which nothing of the transfer was said. @throws FilerError why it cannot be opened */
 export type OpenParallel = (signal: AbortSignal) => Promise<ParallelConnection>;
 
@@ -55,7 +64,11 @@ export class ParallelSending implements Channel {
   readonly #timer: NodeJS.Timeout;
   #count: ReturnType<NonNullable<ParallelSendingOptions['count']>> | undefined;
   #token: string | undefined;
-  #takenBytes = 0;
+  #sentBytes = 0;
+  #cameBytes = 0;
+  /** What had come at the last look, and how much came in a second of late. */
+  readonly #late = { bytes: 0, rate: 0 };
+  #cameMore = Promise.withResolvers<void>();
   /** How long the network was waited for, as seen at each look. */
   #busyMs = 0;
   #lookedAt = performance.now();
@@ -97,29 +110,34 @@ export class ParallelSending implements Channel {
     const isLarge = content !== undefined && content.length >= LEAST_BYTES;
     if (isLarge && content.length < MAX_SEGMENT_BYTES && this.#segments.carriers > 0) {
       const frame = encodeFrame(header, content);
-      if (frame.length <= MAX_SEGMENT_BYTES) return this.#segments.add(frame);
+      if (frame.length <= MAX_SEGMENT_BYTES) return this.#add(frame);
     }
     const going = this.#first.send(header, content);
-    return isLarge ? this.#follow(going) : going;
+    return isLarge ? this.#follow(going, content.length) : going;
   }
 
   sendFrames(frames: Buffer): Promise<void> {
     const isLarge = frames.length >= LEAST_BYTES;
     if (isLarge && frames.length <= MAX_SEGMENT_BYTES && this.#segments.carriers > 0)
-      return this.#segments.add(Buffer.from(frames));
-    return this.#follow(this.#first.sendFrames(frames));
+      return this.#add(Buffer.from(frames));
+    return this.#follow(this.#first.sendFrames(frames), frames.length);
   }
 
-  /** The receiver has taken so many bytes more. */
-  taken(bytes: number): void {
-    this.#takenBytes += bytes;
+  #taken({ before, came }: { readonly before: number; readonly came: number }): void {
+    this.#segments.taken(before);
+    this.#cameBytes = Math.max(this.#cameBytes, came);
+    this.#wake();
+  }
+
+  #add(frames: Buffer): Promise<void> {
+    this.#sentBytes += frames.length;
+    return this.#segments.add(frames);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void> {
     for await (const message of this.#first) {
       if (parallelAnswerMessage.is(message)) this.#answered(message);
-      else if (segmentsTakenMessage.is(message))
-        this.#segments.taken(segmentsTakenMessage.parse(message).before);
+      else if (segmentsTakenMessage.is(message)) this.#taken(segmentsTakenMessage.parse(message));
       else yield message;
     }
   }
@@ -141,17 +159,34 @@ export class ParallelSending implements Channel {
     this.#count = count({ roundTripMs: performance.now() - this.#begunAt, most });
   }
 
-  async #follow(going: Promise<void>): Promise<void> {
+  /** Follows what goes on the first connection. Resolves when more may. */
+  async #follow(going: Promise<void>, bytes: number): Promise<void> {
+    this.#sentBytes += bytes;
     if (this.#going++ === 0) this.#goingSince = performance.now();
     try {
       await going;
+      while (this.#sentBytes - this.#cameBytes > this.#aheadBytes && !this.#stop.signal.aborted)
+        await this.#cameMore.promise;
     } finally {
       if (--this.#going === 0) this.#busyMs += performance.now() - this.#goingSince;
     }
   }
 
+  get #aheadBytes(): number {
+    return Math.max(LEAST_AHEAD_BYTES, AHEAD_SECONDS * this.#late.rate);
+  }
+
+  #wake(): void {
+    this.#cameMore.resolve();
+    this.#cameMore = Promise.withResolvers();
+  }
+
   #look(): void {
     const now = performance.now();
+    const rate = ((this.#cameBytes - this.#late.bytes) / (now - this.#lookedAt)) * 1_000;
+    this.#late.bytes = this.#cameBytes;
+    this.#late.rate += NEWEST_SHARE * (rate - this.#late.rate);
+    this.#wake();
     const isSegmented = this.#segments.carriers > 0;
     if (isSegmented && this.#segments.isBusy) this.#busyMs += now - this.#lookedAt;
     this.#lookedAt = now;
@@ -160,7 +195,7 @@ export class ParallelSending implements Channel {
     if (count === undefined) return;
     const goingMs = this.#going > 0 ? now - this.#goingSince : 0;
     const open = this.#segments.carriers;
-    count.look({ now, bytes: this.#takenBytes, busyMs: this.#busyMs + goingMs, open });
+    count.look({ now, bytes: this.#cameBytes, busyMs: this.#busyMs + goingMs, open });
     const missing = count.wanted - open - this.#opening;
     if (missing < 0) this.#segments.keep(count.wanted);
     else if (missing > 0) this.#open(missing, count.wanted, now);
@@ -195,6 +230,7 @@ export class ParallelSending implements Channel {
   #close(): void {
     clearInterval(this.#timer);
     this.#stop.abort();
+    this.#wake();
     this.#segments.close();
   }
 }

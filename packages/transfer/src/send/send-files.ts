@@ -302,7 +302,6 @@ class Sending {
     const bytes = this.#sendWindow.got(got);
     this.#lane?.got(got);
     if (bytes > 0) this.#watchdog.exchanged();
-    this.#channel.taken?.(bytes);
     this.#watchdog.moved(bytes);
   }
 

@@ -17,8 +17,6 @@ export interface Channel extends AsyncIterable<Message> {
   sendFrames?(frames: Buffer): Promise<void>;
   /** Takes no larger contents from now on. */
   setLimits?(limits: { readonly maxContentBytes: number }): void;
-  /** The receiver has taken so many bytes more of what was sent. */
-  taken?(bytes: number): void;
   /** Takes back the memory of a received content that no one uses any more. */
   recycle?(content: Buffer): void;
   /** Tells the other side why in one `error` message, then closes. */
