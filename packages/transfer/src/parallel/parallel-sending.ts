@@ -23,7 +23,7 @@ const LOOK_EVERY_MS = 250;
 const OPEN_EVERY_MS = 5_000;
 
 /**
- * What is sent on the first connection is at most so far ahead of what has come, in bytes and in seconds at the rate of late: what a relay or
+ * What is sent on the first connection is at most so far ahead of what has come, in bytes and in seconds at the present rate: what a relay or
  * the system holds of it cannot go over others, and what is small waits behind it.
  */
 const LEAST_AHEAD_BYTES = 2 * 1024 * 1024;
@@ -66,7 +66,7 @@ export class ParallelSending implements Channel {
   #token: string | undefined;
   #sentBytes = 0;
   #cameBytes = 0;
-  /** What had come at the last look, and how much came in a second of late. */
+  /** What had come at the last look, and how much comes in a second, smoothed. */
   readonly #late = { bytes: 0, rate: 0 };
   #cameMore = Promise.withResolvers<void>();
   /** How long the network was waited for, as seen at each look. */
