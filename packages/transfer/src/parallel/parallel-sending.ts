@@ -159,7 +159,7 @@ export class ParallelSending implements Channel {
     this.#count = count({ roundTripMs: performance.now() - this.#begunAt, most });
   }
 
-  /** Follows what goes on the first connection. Resolves when more may. */
+  /** Follows what is sent on the first connection. Resolves when more may. */
   async #follow(going: Promise<void>, bytes: number): Promise<void> {
     this.#sentBytes += bytes;
     if (this.#going++ === 0) this.#goingSince = performance.now();
