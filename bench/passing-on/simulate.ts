@@ -3,7 +3,7 @@
  *
  *     node bench/passing-on/simulate.ts [MACHINES…]
  *
- * Assumptions, all of which are kinder than a real network:
+ * Assumptions, all of which but the last are kinder than a real network:
  * - Time goes in steps of 10 ms, and content flows like water: an uplink is shared evenly by those who take from it at that
  *   moment (what one does not take the others do), a recipient takes at most its downlink, and there are no round trips, losses or handshakes.
  * - A recipient can be given what its holder has in whole blocks of 1 MiB, and at most 8 MiB ahead of what it has.
@@ -12,6 +12,7 @@
  *   beginning, both ways.
  * - Speeds: the sender and most machines 50 Mbit/s up and down; where it says mixed, 60 % of them, 25 % 200 Mbit/s, 10 % 20 Mbit/s
  *   and 5 % 5 Mbit/s. Those who die: 2 %, at random moments of the first 40 s.
+ * - Those that are done give nothing to those that come later; in the program one of them does, at a time.
  *
  * Printed, as the worst of three runs, is the time until all that are not slow and do not die have 256 MiB, in times of 1→1, when the last one of all has it, and
  * what the sender sent, in files.
