@@ -184,7 +184,7 @@ test.skipIf(needs.namespaces())(
       const done = await race('full', () =>
         writeRandomFile(join(inbox, 'ballast'), 199 * MiB).catch(() => undefined),
       );
-      expect(rowOf(done, WHO)).toMatchObject({ ok: false, code: 'disk-full' });
+      expect(rowOf(done, WHO)).toMatchObject({ ok: false, code: 'no-space' });
       await stop(WHO);
     } finally {
       await run('umount', ['-l', inbox]);

@@ -120,6 +120,7 @@ test.each<[string, (content: Buffer | undefined) => Buffer | undefined]>([
   expect(done).toMatchObject({ ok: true, filesSent: 3 });
   expect(reads).toHaveBeenCalled();
   expect(passedOn(done)).toBe(0);
+  expect(Number(done['bytesSent'])).toBeGreaterThanOrEqual(3 * content.length);
   expect(await haveIt('lied', content)).toEqual([true, true, true]);
 });
 

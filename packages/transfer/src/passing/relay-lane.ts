@@ -48,6 +48,8 @@ export interface LaneOptions {
   readonly has?: readonly string[] | undefined;
   /** Content comes of others from now on. Called once. */
   readonly joined?: (() => void) | undefined;
+  /** The sender gave so much of what was awaited of others. */
+  readonly supplied?: ((bytes: number) => void) | undefined;
   /** The transfer cannot continue. */
   readonly failed: (error: unknown) => void;
 }
@@ -285,7 +287,7 @@ export class RelayLane {
   async #supply(): Promise<void> {
     if (this.#isSupplying) return;
     this.#isSupplying = true;
-    const { limit, stop, failed } = this.#options;
+    const { limit, stop, supplied, failed } = this.#options;
     try {
       for (;;) {
         const block = stop.aborted ? undefined : this.#onItsWay.nextOwed();
@@ -294,6 +296,7 @@ export class RelayLane {
         await limit?.take(content.length, stop);
         await this.channel.send(supplyMessage.formatHeader({ block: block.digest }), content);
         this.#race.moved(this.id);
+        supplied?.(content.length);
       }
     } catch (error) {
       failed(error);

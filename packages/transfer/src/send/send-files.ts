@@ -242,6 +242,7 @@ class Sending {
       channel: this.#channel,
       limit,
       joined: relay.joined,
+      supplied: (bytes) => this.#entries.supplied(bytes),
       stop: this.#stop.signal,
       failed: (error) => this.#end.by(error),
     });

@@ -98,6 +98,11 @@ export class SentEntries {
     this.#emit({ type: 'started', entry, name, size });
   }
 
+  /** Content went that others were named for. */
+  supplied(bytes: number): void {
+    this.#bytesSent += bytes;
+  }
+
   /** More of a file went to the operating system. @returns whether the file is still wanted */
   sent(file: SentFile, bytes: number, fileBytes: number, fileSize: number): boolean {
     this.#bytesSent += bytes;
