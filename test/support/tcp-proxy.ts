@@ -6,6 +6,7 @@ type Direction = 'forth' | 'back';
 
 /** One connection; a lost one carries nothing any more, and neither side is told. */
 interface Pair {
+  readonly near: Socket;
   isLost: boolean;
 }
 
@@ -88,6 +89,15 @@ export class TcpProxy implements AsyncDisposable {
     this.release();
   }
 
+  /** Cuts the diallers off, as one that loses its address is; what they dialled is told nothing. */
+  cutDiallers(): void {
+    for (const pair of this.#pairs) {
+      pair.isLost = true;
+      pair.near.resetAndDestroy();
+    }
+    this.release();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
     this.#server.close();
@@ -99,7 +109,7 @@ export class TcpProxy implements AsyncDisposable {
     const far = connect({ host: this.target.slice(0, at), port: Number(this.target.slice(at + 1)) });
     this.connections++;
     this.passed = 0;
-    const pair: Pair = { isLost: false };
+    const pair: Pair = { near, isLost: false };
     this.#pairs.add(pair);
     for (const socket of [near, far]) {
       this.#sockets.add(socket);

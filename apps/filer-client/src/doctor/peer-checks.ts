@@ -53,11 +53,13 @@ export async function* checkPeer(
   let connection: PeerConnection;
   const began = performance.now();
   let connectMs = 0;
+  let whyNotDirect: Promise<Check> | undefined;
   try {
     const improving = new AbortController();
     const improves = AbortSignal.any([signal, improving.signal]);
     const first = await reachPeer(outreach, peer, { purpose: 'session' }, { signal, improves });
     connectMs = performance.now() - began;
+    if (first.via !== DIRECT) whyNotDirect = checkDirect(outreach, peer, signal);
     connection = await bestOf(first, improving);
   } catch (error) {
     signal.throwIfAborted();
@@ -65,12 +67,10 @@ export async function* checkPeer(
     yield failedBy('peer', error, isHandshakeUnanswered(error) ? MTU_REMEDY : peerRemedy(code, peer.name));
     return;
   }
-  if (connection.via !== DIRECT) yield await checkDirect(outreach, peer, signal);
-  const stalled = checkStalled(outreach, peer);
-  if (stalled !== undefined) yield stalled;
   const { messenger, welcome, via } = connection;
   const session = new Session(messenger);
   try {
+    const direct = await whyNotDirect;
     const probed = await probe(session, signal);
     // Over a third machine there is no address of the peer.
     const address = tcpAddressesOf([messenger.addr]).length > 0 ? messenger.addr : null;
@@ -89,6 +89,9 @@ export async function* checkPeer(
       `${peer.name} is reached ${via}${atWords}, round trip ${inMs(probed.roundTripMs)}, version ${welcome.software}`,
       facts,
     );
+    if (direct !== undefined && via !== DIRECT) yield direct;
+    const stalled = checkStalled(outreach, peer);
+    if (stalled !== undefined) yield stalled;
     yield { ...checkClock(probed.aheadMs, peer.name), check: 'peer-clock' };
     yield await checkThroughput(outreach, session, { name: peer.name, via }, signal);
     // Over a third machine, the connection of this one ends there.

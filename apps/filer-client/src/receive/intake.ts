@@ -24,12 +24,12 @@ import type { Member } from '../network/member.ts';
 import { mostParallel } from '../network/open-parallel.ts';
 import type { ClientSettings } from '../settings.ts';
 import type { AskedOffer, OfferState } from '../store/offer-store.ts';
-import { AcceptedJobs } from './accepted-jobs.ts';
 import { ArrivalHook } from './arrival-hook.ts';
 import { AskedOffers } from './asked-offers.ts';
 import { foreseenRefusals } from './foreseen-refusals.ts';
 import { recordInInbox, recordRemoved } from './inbox-record.ts';
 import { keepInbox } from './inbox-upkeep.ts';
+import { IncomingJobs } from './incoming-jobs.ts';
 import type { PassingOn } from '../jobs/passing-on.ts';
 import { OfferRules } from './offer-rules.ts';
 import { StageSwitch } from './stage/stage-switch.ts';
@@ -79,7 +79,7 @@ export class TransferIntake {
   readonly #space: FreeSpace;
   readonly #stop = new AbortController();
   readonly #running = new Map<Promise<void>, IncomingTransfer>();
-  readonly #accepted = new AcceptedJobs();
+  readonly #incoming = new IncomingJobs();
   readonly #hook: ArrivalHook | undefined;
   readonly #upkeep: Disposable;
   readonly #stages: Stages;
@@ -199,7 +199,6 @@ export class TransferIntake {
     const accept: ReceivePolicy['accept'] = async (offer, asker) => {
       passing?.of(from.id, offer.job);
       const cap = this.#rules.judge(offer, from, () => this.offers.accepted(from.id, offer));
-      if (cap === undefined) return undefined;
       if (cap === 'ask') {
         // Who waits for a person takes no one's turn.
         release();
@@ -209,7 +208,8 @@ export class TransferIntake {
         await this.offers.ask(offer, from, { folder, refusals }, asker);
         release = await this.slots.take(from.id, messenger);
       }
-      await this.#accepted.begin(from.id, offer.job, messenger, ended.promise);
+      await this.#incoming.begin(from.id, offer.job, messenger, ended.promise);
+      if (cap === undefined) return undefined;
       return this.offers.accepted(from.id, offer) ?? { files: 0, bytes: 0 };
     };
     try {
@@ -255,7 +255,7 @@ export class TransferIntake {
       for (const { name, code, message: reason } of files)
         if (code !== undefined) log.warn('a file was not taken', { from: from.name, name, code, reason });
       if (error === undefined) return;
-      if (movedOn(error, messenger))
+      if (movedOn(error, messenger) || this.#incoming.continues(messenger))
         log.info('a transfer continues on a better path', { from: from.name, job });
       else log.warn('a transfer ended early', { from: from.name, job, error });
     } finally {
