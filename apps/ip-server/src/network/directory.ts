@@ -14,6 +14,7 @@ import type { ServerEvents } from '../api/contract/events.ts';
 import { isGivenOut } from '../store/positions.ts';
 import type {
   Admission,
+  Changed,
   Ended,
   InviteRefusal,
   Member,
@@ -23,6 +24,7 @@ import type {
   RegistryChanges,
   Run,
 } from '../store/registry.ts';
+import { Gathered } from './gathered.ts';
 import { KnownMembers } from './known-members.ts';
 import type { Wakefulness } from './wakefulness.ts';
 
@@ -38,6 +40,9 @@ export interface DirectoryOptions {
   readonly wakefulness?: Pick<Wakefulness, 'stoodStill'>;
 }
 
+/** A member as it now is, or why it is not one. */
+type Admitted = Member | InviteRefusal | MembershipRefusal;
+
 /**
  * Who is there. All of it is in memory, as the registry has it: members, records and removals count once they are stored, presence
  * is stored in one continue `flush`. Positions are the registry's. Changes are made one after the other.
@@ -46,6 +51,9 @@ export class Directory {
   readonly epoch: string;
   readonly #registry: Registry;
   readonly #changes = new Semaphore(1);
+  readonly #admissions = new Gathered((some: readonly Admission[]) =>
+    this.#change(() => this.#admitAll(some)),
+  );
   readonly #members: KnownMembers;
   readonly #server: string | undefined;
   readonly #wakefulness: Pick<Wakefulness, 'stoodStill'>;
@@ -181,15 +189,24 @@ export class Directory {
   }
 
   /** @returns the member as it now is, or why it is not one */
-  admit(admission: Admission): Promise<Member | InviteRefusal | MembershipRefusal> {
-    return this.#change(async () => {
-      const admitted = await this.#registry.admit(admission);
-      if (typeof admitted === 'string') return admitted;
-      const { member, seq } = admitted;
-      // One that repeats its enrolment is there already.
-      if (seq > this.seq) await this.#settle(() => this.#members.publish(member, seq));
-      return this.get(member.membership.id) ?? member;
-    });
+  admit(admission: Admission): Promise<Admitted> {
+    if (this.#registry.admitAll !== undefined) return this.#admissions.add(admission);
+    return this.#change(async () => this.#admitted(await this.#registry.admit(admission)));
+  }
+
+  async #admitAll(admissions: readonly Admission[]): Promise<Admitted[]> {
+    const all: Admitted[] = [];
+    for (const each of (await this.#registry.admitAll?.(admissions)) ?? [])
+      all.push(await this.#admitted(each));
+    return all;
+  }
+
+  async #admitted(admitted: Changed | InviteRefusal | MembershipRefusal): Promise<Admitted> {
+    if (typeof admitted === 'string') return admitted;
+    const { member, seq } = admitted;
+    // One that repeats its enrolment is there already.
+    if (seq > this.seq) await this.#settle(() => this.#members.publish(member, seq));
+    return this.get(member.membership.id) ?? member;
   }
 
   /** @returns why a membership does not count; undefined when it is kept */

@@ -161,6 +161,10 @@ export interface Registry {
    * again: it is returned with the position that it has.
    */
   admit(admission: Admission): Promise<Changed | InviteRefusal | MembershipRefusal>;
+  /** The same for several in one transaction, where that saves waiting for the disk. @default one after the other */
+  admitAll?(
+    admissions: readonly Admission[],
+  ): Promise<readonly (Changed | InviteRefusal | MembershipRefusal)[]>;
   /** A newer membership of a member. */
   amend(membership: Membership): Promise<Changed | MembershipRefusal>;
   /** Keeps a record of a member if it is newer. @returns undefined when it is not */

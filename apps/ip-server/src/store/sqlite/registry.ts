@@ -91,7 +91,15 @@ export class SqliteRegistry extends StoredSettings implements Registry {
   }
 
   async admit(admission: Admission): Promise<Changed | InviteRefusal | MembershipRefusal> {
-    return this.#change((next) => this.#follow(admit(this.#standing(admission.membership), admission), next));
+    return this.#change((next) => this.#admit(admission, next));
+  }
+
+  async admitAll(admissions: readonly Admission[]): Promise<(Changed | InviteRefusal | MembershipRefusal)[]> {
+    return this.#change((next) => admissions.map((admission) => this.#admit(admission, next)));
+  }
+
+  #admit(admission: Admission, next: Next): Changed | InviteRefusal | MembershipRefusal {
+    return this.#follow(admit(this.#standing(admission.membership), admission), next);
   }
 
   async amend(membership: Membership): Promise<Changed | MembershipRefusal> {
@@ -205,9 +213,9 @@ export class SqliteRegistry extends StoredSettings implements Registry {
   #change<T>(work: (next: Next) => T): T {
     let seq = 0;
     const result = this.#database.transaction(() => {
-      const last = Math.max(this.#seq, this.#storedSeq());
+      seq = Math.max(this.#seq, this.#storedSeq());
       return work((least = 0) => {
-        seq = Math.max(least, last + 1);
+        seq = Math.max(least, seq + 1);
         this.#meta.set('seq', String(seq));
         return seq;
       });
