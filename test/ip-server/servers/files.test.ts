@@ -1,10 +1,12 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FilerError } from '@filer/protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { ImageDisk } from '../../faults/image-disk.ts';
 import { attach, attachmentOf, reportWith } from '../../support/attach.ts';
 import { needs } from '../../support/needs.ts';
 import { PostgresCluster } from '../../support/postgres-cluster.ts';
@@ -154,6 +156,38 @@ describe.skipIf(needs.postgres())('files of machines at several servers', () => 
 
     expect(await read(a, 1)).toBe('x');
   });
+
+  test.skipIf(needs('mkfs.ext4') || needs.namespaces())(
+    'are refused while the folder hangs, and the server serves all else',
+    async () => {
+      await using disk = await ImageDisk.open(16 * 1024 * 1024);
+      const a = await network.start('a', { files: disk.path, keepFree: 0 });
+      const anna = await member(a);
+      await reportFile(anna, 'first');
+      // At the end, or by itself if this process hangs with it.
+      const thaws = spawn('bash', ['-c', 'read -t 60; fsfreeze -u "$1"', 'bash', disk.path]);
+      await run('fsfreeze', ['-f', disk.path]);
+      for (const content of ['second', 'third'])
+        await expect(reportFile(anna, content)).rejects.toMatchObject({ code: 'home-not-writable' });
+      {
+        await using session = await anna.connect();
+        await session.report(100);
+      }
+      expect(await a.ask('status')).toMatchObject({ storeProblem: expect.stringContaining(disk.path) });
+      const thawed = once(thaws, 'exit');
+      thaws.stdin.end('\n');
+      await thawed;
+      seq = 200;
+      await expect
+        .poll(() =>
+          reportFile(anna, 'last').then(
+            () => true,
+            () => false,
+          ),
+        )
+        .toBe(true);
+    },
+  );
 
   test('that collects bring are in that folder, whichever server received them', async () => {
     const a = await network.start('a', { files: shared });

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { FilerError, formatCollect, Semaphore, type Membership, type Messenger } from '@filer/protocol';
 import type { Logger } from '@filer/program';
 import type { Directory } from '../network/directory.ts';
 import type { LiveSession, LiveSessions } from '../network/live-sessions.ts';
 import type { CollectStore, Delivery, FailedTry } from '../store/collect-store.ts';
 import { Attempt, Attempts } from './attempt.ts';
+import { requireFolder } from './collect-folder.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
 import type { OpenRun } from './open-run.ts';
 import { DeliveryReceiver, failureOf, tryThatFailed, type DeliveryRules } from './receive-delivery.ts';
@@ -249,7 +249,7 @@ export class Deliveries {
       if (row.askedAt === undefined || isShared) await this.#noteAsked(open, peer, true);
       // Another server may have begun the next run meanwhile.
       if (!open.isOpen(peer)) throw runOver();
-      if (!existsSync(open.collect.folder)) throw folderGone();
+      await requireFolder(open.collect.folder);
       await messenger.send({
         type: 'ok',
         ...(re === undefined ? {} : { re }),
@@ -321,14 +321,6 @@ export async function writeOrTell(
 
 function runOver(): FilerError {
   return new FilerError('refused', 'that run is over, or has not asked this machine for anything');
-}
-
-/** A disk that is not mounted, say: what is made in its place would fill another one. */
-function folderGone(): FilerError {
-  return new FilerError(
-    'home-not-writable',
-    'the folder of the collect is not there on the server: make it again',
-  );
 }
 
 function tooOld(cause: FilerError): FilerError {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { FilerError, makeFolders, messageOf, systemCode, writeFailure } from '@filer/protocol';
+import { FilerError, messageOf, systemCode, writeFailure } from '@filer/protocol';
 import type { Home, Logger } from '@filer/program';
 import { requireNotOwn } from '@filer/transfer';
 import type { FilesFolder, Registry } from '../store/registry.ts';
 import type { ServerStore } from '../store/server-store.ts';
 import { copyFolder, type CopiedFiles } from './copied-files.ts';
+import { lookAt, NO_ANSWER } from './folder-look.ts';
 
 /*
  * Files of reports, and of collects that are given no folder, are in the home of the server that took them, or in one folder that all
@@ -22,9 +22,6 @@ const MARKER = 'filer-files';
 
 /** What `--files` calls the homes. */
 const IN_HOMES = 'home';
-
-/** A network file system that does not answer for so long is away, in ms. */
-const ANSWER_MS = 5_000;
 
 const ID_BYTES = 16;
 
@@ -173,11 +170,7 @@ async function makeShared(folder: string, network: string): Promise<FilesFolder>
 export async function filesProblem({ shared }: Pick<FilesPlace, 'shared'>): Promise<FilerError | undefined> {
   if (shared === undefined) return undefined;
   const { folder, id } = shared;
-  const late = new AbortController();
-  const answer = await Promise.race([
-    markerIn(folder),
-    wait(ANSWER_MS, 'it does not answer', { ref: false, signal: late.signal }).catch(() => undefined),
-  ]).finally(() => late.abort());
+  const answer = await lookAt(folder, () => markerIn(folder));
   if (answer === id) return undefined;
   return new FilerError(
     'home-not-writable',
@@ -190,7 +183,8 @@ async function markerIn(folder: string): Promise<string | Error> {
   try {
     const id = (await readFile(join(folder, MARKER), 'utf8')).trim();
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-    for (const name of ['attachments', 'collected']) makeFolders(join(folder, name));
+    // Reads may be answered while what writes waits.
+    for (const name of ['attachments', 'collected']) await mkdir(join(folder, name), { recursive: true });
     return id;
   } catch (error) {
     if (error instanceof Error && systemCode(error) !== undefined) return error;
@@ -198,12 +192,12 @@ async function markerIn(folder: string): Promise<string | Error> {
   }
 }
 
-function whyNot(answer: string | Error | undefined): string {
+function whyNot(answer: string | Error): string {
   if (answer instanceof Error)
     return systemCode(answer) === 'ENOENT'
       ? `it is not mounted there (no file ${MARKER})`
       : messageOf(answer);
-  return answer === 'it does not answer' ? answer : 'it is another folder than that of the other servers';
+  return answer === NO_ANSWER ? answer : 'it is another folder than that of the other servers';
 }
 
 function invalid(message: string): FilerError {
