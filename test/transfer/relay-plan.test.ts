@@ -313,3 +313,31 @@ test('one that was silent for a moment takes of others again once it gets on, so
   expect(chain.plan.holderOf('b')).toBe('d');
   expect(chain.plan.successorsOf('b')).toEqual([]);
 });
+
+test('the first two of whom nothing is known begin side by side, and stand in one chain once both are found alike', () => {
+  const plan = new RelayPlan();
+  plan.found(1_000 * MiB);
+  for (const id of 'abcd') plan.join({ id, passes: true }, 0);
+  const holders = (): unknown[] => 'abcd'.split('').map((id) => plan.holderOf(id));
+  expect(holders()).toEqual([undefined, undefined, 'b', 'c']);
+
+  for (let second = 1; second <= 2; second++) {
+    for (const id of 'ab') plan.progressed(id, second * 3 * MiB, second * 1_000);
+    plan.tick(second * 1_000);
+  }
+  expect(holders()).toEqual([undefined, 'a', 'b', 'c']);
+});
+
+test('one of the first two that goes is replaced, and no one waits for it', () => {
+  for (const gone of 'ab') {
+    const plan = new RelayPlan();
+    plan.found(1_000 * MiB);
+    for (const id of 'abc') plan.join({ id, passes: true }, 0);
+    plan.leave(gone, 500);
+    for (let second = 1; second <= 7; second++) {
+      for (const id of 'abc') plan.progressed(id, second * 3 * MiB, second * 1_000);
+      plan.tick(second * 1_000);
+    }
+    for (const id of 'abc') expect(plan.holderOf(id)).not.toBe(gone);
+  }
+});

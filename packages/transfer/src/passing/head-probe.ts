@@ -1,4 +1,4 @@
-import { rateOf, type Stand } from './relay-stand.ts';
+import { HELD_UP_BYTES, isHolder, rateOf, SLOW_PART, type Stand } from './relay-stand.ts';
 
 /** How long two take from the sender instead of one: at least and at most, in ms, and what has to come meanwhile, in bytes. */
 const LEAST_MS = 2_000;
@@ -6,28 +6,52 @@ const MOST_MS = 6_000;
 const LEAST_BYTES = 4 * 1024 * 1024;
 /** What is left has to be so much, in bytes: a try costs some blocks that are sent twice. */
 const WORTH_BYTES = 128 * 1024 * 1024;
-/** By so much more the sender gives then, if the first one was what held it up. */
-const MORE = 1.5;
 
 export interface Probed {
   readonly head: Stand;
   readonly second: Stand;
-  readonly is: 'begun' | 'head-is-fine' | 'head-is-slow';
+  readonly is: 'begun' | 'alike' | 'head-is-slow' | 'second-is-slow';
 }
 
 /**
  * The first of a chain may be slower than all others and than the sender, and no one gets more than it does then. Where its speed
- * is not known of earlier jobs, the second one takes from the sender for a moment, once for each head: if the sender gives much
- * more to both, it was the head.
+ * is not known of earlier jobs, the second one takes from the sender, too, for a moment, once for each head: best as both begin, when
+ * nothing is on its way between them.
  */
 export class HeadProbe {
   readonly #known = new WeakSet<Stand>();
-  #running:
-    { readonly head: Stand; readonly second: Stand; readonly rate: number; readonly at: number } | undefined;
-  #bytes = 0;
+  #running: { readonly head: Stand; readonly second: Stand; readonly at: number } | undefined;
+  readonly #before = { head: 0, second: 0 };
+
+  /** Those that take from the sender side by side now. */
+  get running(): { readonly head: Stand; readonly second: Stand } | undefined {
+    return this.#running;
+  }
+
+  /** One is to begin behind a holder. @param bytes of all of it, as far as that is known @returns whether it takes from the sender first */
+  beginsWith(head: Stand, second: Stand, bytes: number, now: number): boolean {
+    const isBoth = head.bytes < LEAST_BYTES && isHolder(second) && second.member.rate === undefined;
+    return isBoth && this.#mayBegin(head, bytes) && this.#begin(head, second, now);
+  }
+
+  #mayBegin(head: Stand, bytes: number): boolean {
+    const { holder, isDone, member } = head;
+    if (this.#running !== undefined || this.#known.has(head)) return false;
+    return holder === undefined && !isDone && member.rate === undefined && bytes - head.bytes >= WORTH_BYTES;
+  }
+
+  #begin(head: Stand, second: Stand, now: number): true {
+    this.#known.add(head);
+    this.#running = { head, second, at: now };
+    this.#before.head = head.bytes;
+    this.#before.second = second.bytes;
+    return true;
+  }
 
   /**
-   * @param secondOf the one that takes from a head, if its link gives what the head gets
+   * For once a second.
+   *
+   * @param secondOf the one that takes from a head
    * @param bytes of all of it, as far as that is known
    */
   look(
@@ -38,24 +62,25 @@ export class HeadProbe {
   ): Probed | undefined {
     if (this.#running !== undefined) return this.#end(now);
     const [head] = heads;
-    if (head === undefined || heads.length > 1 || this.#known.has(head)) return undefined;
-    if (bytes - head.bytes < WORTH_BYTES) return undefined;
-    const [rate, second] = [rateOf(head, now), secondOf(head)];
-    if (head.member.rate !== undefined || rate === undefined || second === undefined) return undefined;
-    this.#known.add(head);
-    this.#running = { head, second, rate, at: now };
-    this.#bytes = head.bytes + second.bytes;
+    if (head === undefined || heads.length > 1 || !this.#mayBegin(head, bytes)) return undefined;
+    const second = secondOf(head);
+    // A link that gives less than the head gets is another fault.
+    if (second === undefined || second.awaitedBytes >= HELD_UP_BYTES || rateOf(head, now) === undefined)
+      return undefined;
+    this.#begin(head, second, now);
     return { head, second, is: 'begun' };
   }
 
   #end(now: number): Probed | undefined {
     if (this.#running === undefined) return undefined;
-    const { head, second, rate, at } = this.#running;
-    const [ms, bytes] = [now - at, head.bytes + second.bytes - this.#bytes];
+    const { head, second, at } = this.#running;
+    const [first, other] = [head.bytes - this.#before.head, second.bytes - this.#before.second];
     const isOver = head.holder !== undefined || second.holder !== undefined || second.isDone || head.isDone;
-    if (!isOver && ms < MOST_MS && (ms < LEAST_MS || bytes < LEAST_BYTES)) return undefined;
+    const ms = now - at;
+    if (!isOver && ms < MOST_MS && (ms < LEAST_MS || first + other < LEAST_BYTES)) return undefined;
     this.#running = undefined;
     if (isOver) return undefined;
-    return { head, second, is: (bytes * 1_000) / ms >= rate * MORE ? 'head-is-slow' : 'head-is-fine' };
+    if (first < other * SLOW_PART) return { head, second, is: 'head-is-slow' };
+    return { head, second, is: other < first * SLOW_PART ? 'second-is-slow' : 'alike' };
   }
 }

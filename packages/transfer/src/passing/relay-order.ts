@@ -33,6 +33,11 @@ export class RelayOrder {
     return id === undefined ? undefined : this.#stands.get(id);
   }
 
+  /** Whether it takes part still. */
+  has(stand: Stand): boolean {
+    return this.#stands.get(stand.member.id) === stand;
+  }
+
   add(stand: Stand): void {
     this.#stands.set(stand.member.id, stand);
   }

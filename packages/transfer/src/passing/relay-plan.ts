@@ -17,7 +17,6 @@ import { RelayOrder, type Move } from './relay-order.ts';
 import { RelayRates } from './relay-rates.ts';
 import {
   forgive,
-  HELD_UP_BYTES,
   isHolder,
   isSlower,
   isUnheard,
@@ -85,12 +84,22 @@ export class RelayPlan {
     if (this.#wasSlow(member)) stand.isLeaf = stand.isSlow = true;
     const next = this.#order.nextOf(stand);
     const free = stand.isSlow ? this.#order.leafHolder(stand, now) : this.#order.freeHolder(stand, now);
-    const holder = next === undefined ? free : next.holder;
+    const holder = next === undefined ? this.#besideHead(stand, free, now) : next.holder;
     this.#order.add(stand);
     if (holder !== undefined) moves.push(this.#order.move(stand, holder, now));
     if (next !== undefined) moves.push(this.#order.move(next, member.id, now));
     if (stand.isDone) moves.push(...this.#relieve(stand, now));
     return moves;
+  }
+
+  /** While the first two take from the sender, the others stand behind the second one. @returns who one takes from that joins */
+  #besideHead(stand: Stand, holder: string | undefined, now: number): string | undefined {
+    const head = this.#order.standOf(holder);
+    if (head === undefined || stand.isSlow) return holder;
+    if (this.#probe.beginsWith(head, stand, this.#foundBytes, now)) return undefined;
+    const { running } = this.#probe;
+    if (running?.head !== head || !this.#order.has(running.second)) return holder;
+    return this.#order.lastBehind(running.second, stand)?.member.id;
   }
 
   /** Whether one got less than a third of what most got in earlier jobs, as far as these are known. */
@@ -198,7 +207,7 @@ export class RelayPlan {
     this.#rates.look(this.#order.stands, now);
     for (const stand of this.#order.stands) {
       this.#acquit(stand, now);
-      if (stand.isDone || this.#order.standOf(stand.member.id) !== stand) continue;
+      if (stand.isDone || !this.#order.has(stand)) continue;
       if (isUnheard(stand, now)) {
         if (stand.holder !== undefined || !stand.isLeaf) stand.outcasts++;
         moves.push(...this.#blame.isolate(stand, now));
@@ -295,20 +304,15 @@ export class RelayPlan {
   /** Whether the first one of the only chain is what all others wait for. */
   #probeHead(now: number): readonly Move[] {
     const heads = this.#order.chain().filter(({ holder, isDone }) => holder === undefined && !isDone);
-    const found = this.#probe.look(
-      heads,
-      (head) =>
-        this.#order
-          .behind(head.member.id)
-          .find((each) => isHolder(each) && !each.isDone && each.awaitedBytes < HELD_UP_BYTES),
-      this.#foundBytes,
-      now,
-    );
+    const secondOf = ({ member }: Stand): Stand | undefined =>
+      this.#order.behind(member.id).find((each) => isHolder(each) && !each.isDone);
+    const found = this.#probe.look(heads, secondOf, this.#foundBytes, now);
     if (found === undefined) return [];
     const { head, second, is } = found;
+    if (!this.#order.has(head) || !this.#order.has(second)) return [];
     if (is === 'begun') return [this.#order.move(second, undefined, now)];
-    if (is === 'head-is-fine')
-      return this.#order.mayHold(head, second, now) ? [this.#order.move(second, head.member.id, now)] : [];
-    return this.#blame.isolate(head, now, true);
+    if (is === 'head-is-slow') return this.#blame.isolate(head, now, true);
+    if (is === 'second-is-slow') return this.#blame.isolate(second, now, true);
+    return this.#order.mayHold(head, second, now) ? [this.#order.move(second, head.member.id, now)] : [];
   }
 }
