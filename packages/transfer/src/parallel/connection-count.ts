@@ -1,5 +1,11 @@
 /** How many connections to try, one after the other, as long as each step pays. */
 const STEPS = [4, 8, 16];
+/**
+ * With so much on its way, in bytes, one connection loses few packets: the path may be full, and several that begin there at once
+ * would fill its queue. Two are tried first.
+ */
+const MUCH_ON_ITS_WAY_BYTES = 512 * 1024;
+const GENTLE_STEPS = [2, ...STEPS];
 
 /** A step pays when it carries so many times as much as before. What shares a full link with others gains less. */
 const GAIN = 1.2;
@@ -57,8 +63,9 @@ type Phase =
 export class ConnectionCount {
   readonly #settleMs: number;
   readonly #measureMs: number;
-  readonly #isShort: boolean;
-  readonly #steps: readonly number[];
+  readonly #roundTripMs: number;
+  readonly #most: number;
+  #steps: readonly number[];
   /** How many steps were taken. */
   #taken = 0;
   /** Bytes a second before the last step; undefined where the next measure is compared with nothing. */
@@ -70,9 +77,9 @@ export class ConnectionCount {
     const round = Math.min(roundTripMs, MAX_ROUND_TRIP_MS);
     this.#settleMs = Math.max(SETTLE.ms, SETTLE.roundTrips * round);
     this.#measureMs = Math.max(MEASURE.ms, MEASURE.roundTrips * round);
-    this.#isShort = round < SHORT_MS;
-    const steps = STEPS.filter((step) => step < most);
-    this.#steps = most < 2 ? [] : [...steps, most];
+    this.#roundTripMs = round;
+    this.#most = most;
+    this.#steps = upTo(most, STEPS);
   }
 
   /** Further connections that are to be open; 0: the first one serves alone. */
@@ -100,10 +107,14 @@ export class ConnectionCount {
     const before = this.#before;
     this.#before = undefined;
     if (before !== undefined && rate < before * GAIN) return this.#goBack(look.now);
-    const isFast = this.#isShort && rate >= FAST_BYTES_PER_SECOND;
+    const isFast = this.#roundTripMs < SHORT_MS && rate >= FAST_BYTES_PER_SECOND;
     if (!isBusy || isFast || rate === 0 || this.#taken === this.#steps.length) {
       this.#phase = { is: 'measuring', from: look };
       return;
+    }
+    if (this.#taken === 0) {
+      const isMuch = (rate * this.#roundTripMs) / 1_000 >= MUCH_ON_ITS_WAY_BYTES;
+      this.#steps = upTo(this.#most, isMuch ? GENTLE_STEPS : STEPS);
     }
     this.#taken++;
     this.#before = rate;
@@ -120,4 +131,8 @@ export class ConnectionCount {
   #wait(now: number, ms: number): void {
     this.#phase = { is: 'waiting', until: now + ms };
   }
+}
+
+function upTo(most: number, steps: readonly number[]): readonly number[] {
+  return most < 2 ? [] : [...steps.filter((step) => step < most), most];
 }
