@@ -2,7 +2,7 @@ import { basename, dirname, relative } from 'node:path';
 import { FilerError } from '@filer/protocol';
 import * as v from 'valibot';
 import type { Ways } from '../network/paths.ts';
-import { conflict, kept, keptFlag, keptLinks, keptText, keptTexts, parseKept } from './kept-json.ts';
+import { conflict, kept, keptFlag, keptLinks, keptText, keptTexts, parseKept } from '../store/kept-json.ts';
 
 const keptRequest = v.object({
   /** Absolute paths of files and folders on this machine. */

@@ -2,6 +2,7 @@ import type { ReceiptBatch, ShareBounds } from '@filer/protocol';
 import { GroupCommit, integerIn, textIn, type Database } from '@filer/program';
 import { FileDigests } from '@filer/transfer';
 import { MachineRoom, ROOMS } from './machine-room.ts';
+import { parseTexts } from './kept-json.ts';
 
 /** A signed batch that came. */
 interface NewReceipts {
@@ -120,18 +121,9 @@ export class ReceiptStore {
 function readReceipts(row: Record<string, unknown>): KeptReceipts {
   const [job, peer, claims] = [textIn(row, 'job'), textIn(row, 'peer'), textIn(row, 'document')];
   if (row['list_files'] === null) {
-    const paths = row['paths'] === null ? undefined : pathsOf(textIn(row, 'paths'));
+    const paths = row['paths'] === null ? undefined : parseTexts(textIn(row, 'paths'));
     return { job, peer, document: claims, paths };
   }
   const document = `${claims.slice(0, -1)},"files":${textIn(row, 'list_files')}}`;
-  return { job, peer, document, paths: pathsOf(textIn(row, 'list_paths')) };
-}
-
-function pathsOf(json: string): string[] {
-  try {
-    const value: unknown = JSON.parse(json);
-    return Array.isArray(value) ? value.map(String) : [];
-  } catch {
-    return []; // the names that were sent are shown instead
-  }
+  return { job, peer, document, paths: parseTexts(textIn(row, 'list_paths')) };
 }

@@ -1,7 +1,7 @@
 import { STAGE_WORDS, type ErrorCode, type StageHook, type StageWord } from '@filer/protocol';
 import { integerIn, textIn, type Database } from '@filer/program';
 import { readCode } from './job-rows.ts';
-import { isHook, jsonOf, wordOf } from './stage-rows.ts';
+import { hookIn, wordOf } from './stage-rows.ts';
 
 export type RolloutAct = 'release' | 'rollback';
 
@@ -261,11 +261,6 @@ const ASKED = 'withdrawn before it had answered: it may have done it';
 
 function orderOf({ word }: StageStep): number {
   return STAGE_WORDS.indexOf(word.state);
-}
-
-function hookIn(row: Record<string, unknown>): StageHook | undefined {
-  const hook = row['hook'] === null ? undefined : jsonOf(textIn(row, 'hook'));
-  return isHook(hook) ? hook : undefined;
 }
 
 function readStage(row: Record<string, unknown>): JobStage {

@@ -6,6 +6,7 @@ import {
   type RemovedBatch,
 } from '@filer/protocol';
 import { textIn, type Database } from '@filer/program';
+import { parseTexts } from './kept-json.ts';
 
 /** A signed list of what a recipient has removed. */
 interface NewRemoved {
@@ -45,14 +46,11 @@ export class RemovedStore {
     return this.#database
       .prepare('SELECT * FROM removed WHERE job = ?1 AND (?2 IS NULL OR peer = ?2) ORDER BY id')
       .all(job, peer ?? null)
-      .map((row) => {
-        const paths: unknown = JSON.parse(textIn(row, 'paths'));
-        return {
-          peer: textIn(row, 'peer'),
-          batch: batchOf(textIn(row, 'document')),
-          paths: Array.isArray(paths) ? paths.map(String) : [],
-        };
-      });
+      .map((row) => ({
+        peer: textIn(row, 'peer'),
+        batch: batchOf(textIn(row, 'document')),
+        paths: parseTexts(textIn(row, 'paths')),
+      }));
   }
 }
 

@@ -1,5 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import { integerIn, textIn, type Database } from '@filer/program';
+import { parseTexts } from './kept-json.ts';
 
 /** A folder that this machine offers. */
 export interface Share {
@@ -53,7 +54,7 @@ function readShare(row: Record<string, unknown>): Share {
   return {
     name: textIn(row, 'name'),
     folder: textIn(row, 'folder'),
-    groups: JSON.parse(textIn(row, 'groups')) as string[],
+    groups: parseTexts(textIn(row, 'groups')),
     forServer: integerIn(row, 'for_server') === 1,
     addedAt: integerIn(row, 'added_at'),
   };

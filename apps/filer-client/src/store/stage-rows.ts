@@ -1,6 +1,14 @@
-import { FilerError, parseJson, parseStageWord, type StageHook, type StageWord } from '@filer/protocol';
+import {
+  FilerError,
+  HOOK_STATES,
+  parseJson,
+  parseStageWord,
+  type StageHook,
+  type StageWord,
+} from '@filer/protocol';
 import { integerIn, textIn } from '@filer/program';
-import type { Switch } from '@filer/transfer';
+import * as v from 'valibot';
+import { kept, parseKept, parseTexts } from './kept-json.ts';
 
 const STATES = [
   'receiving',
@@ -19,12 +27,22 @@ const STATES = [
  */
 export type KeptStageState = (typeof STATES)[number];
 
-/** What a release or a rollback is to come to. */
-export interface Journal {
+const name = kept(v.nullable(v.string()), null);
+
+const keptJournal = v.object({
   /** For how many releases back what was there before is kept. */
-  readonly keep: number;
-  readonly switches: readonly Switch[];
-}
+  keep: v.number(),
+  switches: v.pipe(v.array(v.object({ top: v.string(), wanted: name, before: name })), v.readonly()),
+});
+
+/** What a release or a rollback is to come to. */
+export type Journal = v.InferOutput<typeof keptJournal>;
+
+const keptHook = v.object({
+  state: v.picklist(HOOK_STATES),
+  exitCode: v.nullable(v.number()),
+  line: v.string(),
+});
 
 export interface KeptStage {
   readonly id: number;
@@ -61,7 +79,6 @@ export type NewStage = Pick<
 const MAX_WORD_BYTES = 16 * 1024;
 
 export function readStage(row: Record<string, unknown>): KeptStage {
-  const hook = row['hook'] === null ? undefined : jsonOf(textIn(row, 'hook'));
   return {
     id: integerIn(row, 'id'),
     sender: textIn(row, 'sender'),
@@ -78,11 +95,11 @@ export function readStage(row: Record<string, unknown>): KeptStage {
     bytes: integerIn(row, 'bytes'),
     entries: integerIn(row, 'entries'),
     removed: integerIn(row, 'removed'),
-    tops: listOf(jsonOf(textIn(row, 'tops'))).map(String),
+    tops: parseTexts(textIn(row, 'tops')),
     releasedSeq: integerIn(row, 'released_seq'),
-    journal: row['journal'] === null ? undefined : journalOf(jsonOf(textIn(row, 'journal'))),
+    journal: row['journal'] === null ? undefined : parseKept(keptJournal, textIn(row, 'journal')),
     word: row['word'] === null ? undefined : wordOf(textIn(row, 'word')),
-    hook: isHook(hook) ? hook : undefined,
+    hook: hookIn(row),
   };
 }
 
@@ -96,36 +113,7 @@ export function wordOf(text: string): StageWord | undefined {
   }
 }
 
-export function isHook(value: unknown): value is StageHook {
-  return (
-    typeof value === 'object' && value !== null && 'state' in value && 'line' in value && 'exitCode' in value
-  );
-}
-
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function journalOf(value: unknown): Journal | undefined {
-  if (typeof value !== 'object' || value === null || !('keep' in value) || !('switches' in value))
-    return undefined;
-  const { keep, switches } = value;
-  return typeof keep === 'number' ? { keep, switches: listOf(switches).map(switchOf) } : undefined;
-}
-
-function switchOf(value: unknown): Switch {
-  const found = typeof value === 'object' && value !== null ? value : {};
-  return {
-    top: 'top' in found ? String(found.top) : '',
-    wanted: 'wanted' in found && typeof found.wanted === 'string' ? found.wanted : null,
-    before: 'before' in found && typeof found.before === 'string' ? found.before : null,
-  };
+/** How the program for a stage ended; undefined where that cannot be read. */
+export function hookIn(row: Record<string, unknown>): StageHook | undefined {
+  return row['hook'] === null ? undefined : parseKept(keptHook, textIn(row, 'hook'));
 }

@@ -1,6 +1,6 @@
 import { FilerError } from '@filer/protocol';
 import * as v from 'valibot';
-import { conflict, kept, keptFlag, keptLinks, keptText, keptTexts, parseKept } from '../jobs/kept-json.ts';
+import { conflict, kept, keptFlag, keptLinks, keptText, keptTexts, parseKept } from '../store/kept-json.ts';
 
 const keptOptions = v.object({
   /** As typed: names, ids, `@group`, `@all`. */

@@ -36,7 +36,7 @@ export const sealMessage = message({
   answers: [sealedMessage],
 });
 
-const HOOK_STATES = ['running', 'done', 'failed'] as const;
+export const HOOK_STATES = ['running', 'done', 'failed'] as const;
 
 /** The receiver's own program that was run for a release or a rollback. */
 export interface StageHook {

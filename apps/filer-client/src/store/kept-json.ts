@@ -18,3 +18,8 @@ export function parseKept<T extends v.GenericSchema>(schema: T, json: string): v
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), json);
   return parsed.success ? parsed.output : undefined;
 }
+
+/** A list of texts; empty for what cannot be read. */
+export function parseTexts(json: string): readonly string[] {
+  return parseKept(keptTexts, json) ?? [];
+}
