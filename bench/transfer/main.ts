@@ -10,26 +10,30 @@
  *   tiny       1 byte
  *   unchanged  20,000 small files that are there already
  *   delta      one changed byte in the large file
+ *   insertion  some bytes put in at its front
+ *   sparse     a file of that size without content
  *   many       the large file to one, and to three at once
  *
  * Each counts from the start of its command to its end; filer's files are then synced (unless it says otherwise),
  * verified and receipted. Medians of rounds in turn after one that warms up. CPU is user and system time of all
  * processes of a contender.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { truncate, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { bareLoop } from './bare.ts';
 import type { Contender } from './contender.ts';
 import { Filer } from './filer.ts';
 import { https, rsyncDaemon } from './plain.ts';
 import { race } from './race.ts';
-import { changeOneByte, largeFile, smallFiles } from './sources.ts';
+import { changeOneByte, largeFile, putInFront, smallFiles } from './sources.ts';
 import { overSsh } from './ssh.ts';
 import { peakMb, Stage } from './stage.ts';
 
 const { values } = parseArgs({
   options: {
-    workload: { type: 'string', default: 'large,small,tiny,unchanged,delta,many' },
+    workload: { type: 'string', default: 'large,small,tiny,unchanged,delta,insertion,sparse,many' },
     size: { type: 'string', default: String(2 * 1024 ** 3) },
     rounds: { type: 'string', default: '5' },
   },
@@ -93,6 +97,26 @@ if (workloads.has('delta')) {
     },
   };
   await race(stage, [changing], { source, bytes, rounds: 1 });
+}
+if (workloads.has('insertion')) {
+  console.log(`\ninsertion: some bytes more at the front of ${bytes}`);
+  const source = await theLarge();
+  const once = filer.contender('filer', 'dave', true);
+  const changing: Contender = {
+    ...once,
+    carry: async (path, round) => {
+      await putInFront(path, randomBytes(100));
+      return once.carry(path, round);
+    },
+  };
+  await race(stage, [changing], { source, bytes, rounds: 1 });
+}
+if (workloads.has('sparse')) {
+  console.log(`\nsparse: ${bytes} bytes without content`);
+  const source = stage.path('sources', 'sparse');
+  await writeFile(source, '');
+  await truncate(source, bytes);
+  await race(stage, ours, { source, bytes, rounds });
 }
 if (workloads.has('many')) {
   console.log(`\nmany: ${bytes} bytes to each`);

@@ -1,7 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createReadStream, createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
+import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 const MiB = 1024 * 1024;
 
@@ -31,4 +32,12 @@ export async function changeOneByte(path: string, bytes: number): Promise<void> 
   const handle = await open(path, 'r+');
   await handle.write(randomBytes(1), 0, 1, Math.floor(bytes / 2));
   await handle.close();
+}
+
+/** Puts something in at the front of a file, as a new file under its name. */
+export async function putInFront(path: string, content: Buffer): Promise<void> {
+  const next = `${path}.next`;
+  await writeFile(next, content);
+  await pipeline(createReadStream(path), createWriteStream(next, { flags: 'a' }));
+  await rename(next, path);
 }
