@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BehindRouters, type BehindOptions } from '../support/behind-routers.ts';
 import type { Weather } from '../support/link.ts';
-import type { RouterKind } from '../support/nat-network.ts';
+import type { RouterKind } from '../support/router-rules.ts';
 import { needs } from '../support/needs.ts';
 import { jsonLines, ProgramProcess, type Line } from '../support/programs.ts';
 import { sha256, writeRandomFile } from '../support/test-network.ts';

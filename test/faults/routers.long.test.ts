@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BehindRouters } from '../support/behind-routers.ts';
-import type { NatNetwork, RouterKind } from '../support/nat-network.ts';
+import type { NatNetwork } from '../support/nat-network.ts';
+import type { RouterKind } from '../support/router-rules.ts';
 import { needs } from '../support/needs.ts';
 import { jsonLines, runProgram, type Outcome } from '../support/programs.ts';
 import { sha256, writeRandomFile } from '../support/test-network.ts';

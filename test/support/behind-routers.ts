@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NatNetwork, type HostName, type NatOptions, type RouterKind } from './nat-network.ts';
+import { NatNetwork, type HostName, type NatOptions } from './nat-network.ts';
+import type { RouterKind } from './router-rules.ts';
 import { DaemonProcess, runProgram, type Outcome } from './programs.ts';
 
 /** On which host each machine is. */
