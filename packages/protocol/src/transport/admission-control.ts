@@ -102,19 +102,21 @@ export class AdmissionControl {
       this.#dropOneOf(block);
       return undefined;
     }
-    const [unknown, most] = this.#unknown();
-    if (isKnown ? this.#waiting.size < this.#max : unknown < this.#maxOfUnknown) return undefined;
+    if (isKnown ? this.#waiting.size < this.#max : this.#countUnknown() < this.#maxOfUnknown)
+      return undefined;
     // A known address block is touched only for one of its own kind.
-    const gives = most ?? (isKnown ? greediest(this.#blocks) : undefined);
+    const most = greediest(this.#blocks, (block) => !this.#known.has(block));
+    const gives = most ?? (isKnown ? greediest(this.#blocks, () => true) : undefined);
     if (gives === undefined) return 'too many connections wait to authenticate';
     this.#dropOneOf(gives);
     return undefined;
   }
 
-  /** How many wait from address blocks that no one was admitted from, and the block that has most of them. */
-  #unknown(): [number, string | undefined] {
-    const blocks = [...this.#blocks].filter(([block]) => !this.#known.has(block));
-    return [blocks.reduce((sum, [, { size }]) => sum + size, 0), greediest(blocks)];
+  /** How many wait from address blocks that no one was admitted from. */
+  #countUnknown(): number {
+    let count = 0;
+    for (const [block, { size }] of this.#blocks) if (!this.#known.has(block)) count += size;
+    return count;
   }
 
   /** Whose own step is awaited longest; else any: who floods a block cannot choose which. */
@@ -213,9 +215,19 @@ function firstIdle(entries: Iterable<Waiting>): Waiting | undefined {
   return undefined;
 }
 
-function greediest(blocks: Iterable<readonly [string, ReadonlySet<unknown>]>): string | undefined {
-  const [most] = [...blocks].toSorted(([, a], [, b]) => b.size - a.size);
-  return most?.[0];
+/** The block that has most, of those that are asked for; the first one of several. */
+function greediest(
+  blocks: Iterable<readonly [string, ReadonlySet<unknown>]>,
+  isAsked: (block: string) => boolean,
+): string | undefined {
+  let most: string | undefined;
+  let mostOf = 0;
+  for (const [block, { size }] of blocks) {
+    if (size <= mostOf || !isAsked(block)) continue;
+    most = block;
+    mostOf = size;
+  }
+  return most;
 }
 
 /**
