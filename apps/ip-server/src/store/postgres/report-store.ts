@@ -205,7 +205,10 @@ async function spoolCounts(queries: Queries, peers: ReadonlySet<string>): Promis
 const spoolKey = ({ peer, report }: NewReport): string => `${peer} ${report.spool}`;
 const reportKey = (each: NewReport): string => `${spoolKey(each)} ${each.report.seq}`;
 
-/** In one statement: each waits for its turn at the database, and all servers wait for this transaction. */
+/**
+ * In one statement: each waits for its turn at the database, and all servers wait for this transaction. Spools get their numbers in the
+ * order of their first reports: the older ones of a machine go first.
+ */
 async function insert(
   queries: Queries,
   first: number,
@@ -338,7 +341,8 @@ const INSERT = `
       $8::text[], $9::text[], $10::bytea[], $11::bytea[])
       AS each (number, peer, spool, seq, kind, time, received_at, schedule, title, digest, content)),
   advanced AS (
-    INSERT INTO spools (peer, spool, last_seq) SELECT peer, spool, max(seq) FROM given GROUP BY peer, spool
+    INSERT INTO spools (peer, spool, last_seq)
+    SELECT peer, spool, max(seq) FROM given GROUP BY peer, spool ORDER BY min(number)
     ON CONFLICT (peer, spool) DO UPDATE SET last_seq = greatest(spools.last_seq, excluded.last_seq)
     RETURNING number, peer, spool),
   added AS (
