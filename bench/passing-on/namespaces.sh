@@ -25,7 +25,10 @@ clean() {
   sleep 1
   kill -CONT "${pids[@]}" 2>/dev/null || true
   kill -9 "${pids[@]}" 2>/dev/null || true
-  for n in $(seq 0 $last); do ip netns del "filer$n" 2>/dev/null || true; done
+  for n in $(seq 0 $last); do
+    ip link del "filerv$n" 2>/dev/null || true # a namespace goes later than it is said
+    ip netns del "filer$n" 2>/dev/null || true
+  done
   ip link del filerbr 2>/dev/null || true
   rm -rf "$work"
 }
