@@ -23,6 +23,7 @@ trap clean EXIT
 export IP_SERVER_HOME=$work/server
 $node "$root/apps/ip-server/bin/ip-server.js" start --host 127.0.0.1 --port 10941 --http-port off --broadcast-interval 500ms >"$work/server.log" 2>&1 &
 pids+=($!)
+until grep -q ready "$work/server.log"; do sleep 0.2; done
 until link=$($node "$root/apps/ip-server/bin/ip-server.js" invite --uses 10 2>/dev/null); do sleep 0.5; done
 for n in 1 2 3 4; do
   export FILER_HOME=$work/m$n
@@ -31,7 +32,7 @@ for n in 1 2 3 4; do
   pids+=($!)
 done
 export FILER_HOME=$work/m1
-until [ "$($client peers --json 2>/dev/null | grep -o '"state":"online"' | wc -l)" -ge 3 ]; do sleep 0.5; done
+until [ "$($client peers --json 2>/dev/null | grep -o '"online":true' | wc -l)" -ge 3 ]; do sleep 0.5; done
 
 # Processor seconds of all daemons until now: children of node's launcher are counted by their group.
 ticks() {
