@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { receiveFiles, sendFiles } from '@filer/transfer';
@@ -40,6 +40,15 @@ test.skipIf(process.platform !== 'linux')(
     }
   },
 );
+
+test('zeros that were written travel as content', async () => {
+  const ends = await twoEnds();
+  await writeFile(join(ends.home, 'a'), Buffer.alloc(3 * MiB));
+
+  const { sent } = await transfer(ends, ['a']);
+
+  expect(sent).toMatchObject({ ok: true, bytesSent: 3 * MiB });
+});
 
 test('zeros take the place of what an earlier try left', async () => {
   const ends = await twoEnds();
@@ -95,7 +104,8 @@ test.each([
 
 test('a receiver that does not know zeros as a message gets them as chunks', async () => {
   const ends = await twoEnds();
-  await writeFile(join(ends.home, 'a'), Buffer.alloc(2 * MiB));
+  await writeFile(join(ends.home, 'a'), '');
+  await truncate(join(ends.home, 'a'), 2 * MiB);
   const { hand, outcome } = await withSender(ends, ['a']);
   const offer = await hand.hear('offer');
   await hand.say({ type: 'answer', re: offer?.header['id'] ?? '' });

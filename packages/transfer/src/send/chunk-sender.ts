@@ -98,6 +98,8 @@ export class ChunkSender {
     const least = pieces === 'any' ? 1 : DIGEST_BLOCK_BYTES;
     const basis = askBasis === undefined ? undefined : new ReceiverBasis(askBasis, read, size.most);
     const inFlight = new SendsInFlight(onSent);
+    // Zeros that somebody wrote are content.
+    const sendsZeros = this.#sendsZeros && opened.isSparse;
     let turn = 0;
     try {
       for (let offset = 0, end = 0; ;) {
@@ -121,7 +123,7 @@ export class ChunkSender {
         const digest = piece.blockDigest();
         const place = digest === undefined ? undefined : await basis?.placeOf(offset, bytes, digest);
         try {
-          const isZeros = this.#sendsZeros && digest?.equals(ZERO_BLOCK_DIGEST) === true;
+          const isZeros = sendsZeros && digest?.equals(ZERO_BLOCK_DIGEST) === true;
           const isLeft =
             place === undefined && !isZeros && (await this.#leaveToOthers(block, digest, inFlight));
           if (place !== undefined) await this.#sendSame({ entry, offset, bytes, ...place }, inFlight);

@@ -134,6 +134,11 @@ export class OpenSource implements AsyncDisposable {
     return factsOf(this.#before);
   }
 
+  /** Whether it takes less of the disk than it has bytes. */
+  get isSparse(): boolean {
+    return this.#before.blocks * 512n < this.#before.size;
+  }
+
   /**
    * Whether it was written to or replaced since it was opened. A file that was merely removed has not changed.
    *
