@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   encodeFrame,
   FilerError,
@@ -141,6 +141,15 @@ describe('a transfer over several connections', () => {
     await say(dialler, segmentHereMessage.format({ n: 0, bytes: 100 }));
     dialler.reject(new FilerError('source-changed', 'another file'));
     expect((await all(receiving)).map(({ header }) => header['code'])).toEqual(['source-changed']);
+  });
+
+  test('what goes over the first one alone waits for no clock', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const ends = await twoEnds();
+    await writeFile(join(ends.home, 'a'), randomBytes(8_000_000));
+    const { sent } = await send(ends, await parallelEnds(0), ['a']);
+    expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
   });
 
   test('a limit is that of the sum', async () => {

@@ -82,7 +82,7 @@ export const segmentMessage = message({
 });
 export type Segment = Parsed<typeof segmentMessage>;
 
-/** All segments before that one were taken. Said of each, and four times a second while something comes. */
+/** All segments before that one were taken. Said of each, and while something comes, after each 512 KiB and four times a second. */
 export const segmentsTakenMessage = message({
   type: 'segments-taken',
   routes: [receiverToSender],
