@@ -1,6 +1,8 @@
 import { FilerError } from '@filer/protocol';
 import { resolveHome } from '@filer/program';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Member } from '../../../apps/filer-client/src/network/member.ts';
 import type { Outreach } from '../../../apps/filer-client/src/network/outreach.ts';
 import { PATHS } from '../../../apps/filer-client/src/network/paths.ts';
@@ -100,4 +102,22 @@ test('a path that stalled comes after those that did not, and is used where it i
   member.stalledPaths.stalled(peer.id, 'second');
   secondAnswers = false;
   expect(await via()).toBe('direct');
+});
+
+test('a person who does not answer in time says nothing about the path', async () => {
+  await using network = await NetworkHere.open();
+  const home = network.home('ben');
+  await network.join('ben');
+  const config = join(home, 'config.toml');
+  await writeFile(config, `accept = "ask"\n${await readFile(config, 'utf8')}`);
+  await network.start(home);
+  const anna = await network.add('anna');
+  await anna.sees('ben');
+  const file = join(network.folder, 'a');
+  await writeFile(file, 'a');
+  const stalled = vi.spyOn(StalledPaths.prototype, 'stalled');
+  onTestFinished(() => stalled.mockRestore());
+
+  expect((await anna.run('send', file, '--to', 'ben', '--timeout', '1s')).code).toBe(9);
+  expect(stalled).not.toHaveBeenCalled();
 });

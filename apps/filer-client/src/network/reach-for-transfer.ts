@@ -30,7 +30,7 @@ export async function reachForTransfer(
   signal: AbortSignal,
   { needs = [], uses = [], ways, improves }: TransferReachOptions = {},
 ): Promise<ReachedForTransfer> {
-  const { reverse } = outreach.member;
+  const { reverse, stalledPaths } = outreach.member;
   const words = [...needs.map(({ feature }) => feature), ...uses];
   const options = { signal, ways, improves };
   const reach = async (about: ConnectionPurpose): Promise<ReachedForTransfer> => {
@@ -58,9 +58,9 @@ export async function reachForTransfer(
   void first.better?.then((late) => late?.messenger.close());
   const place = placeReached(connection);
   void connection.closed.then((reason) => {
-    if (hasStalled(reason, connection)) {
+    if (!stalledPaths.asking.has(connection) && hasStalled(reason, connection)) {
       reverse.failed(peer.id);
-      outreach.member.stalledPaths.stalled(peer.id, place);
+      stalledPaths.stalled(peer.id, place);
     }
     // The direct one stays open as long: when this machine is removed, both are cut.
     void direct.close();

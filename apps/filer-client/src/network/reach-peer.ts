@@ -181,7 +181,7 @@ function judgePath(
   reason: FilerError | undefined,
 ): void {
   const { bytesRead, bytesWritten } = messenger.socket;
-  const isStalled = hasStalled(reason, messenger);
+  const isStalled = !stalledPaths.asking.has(messenger) && hasStalled(reason, messenger);
   if (isStalled) stalledPaths.stalled(peerId, place);
   else if (bytesRead + bytesWritten >= MUCH_BYTES) stalledPaths.forget(peerId, place);
   // A relay that was silent, cut the connection, or changed what passes.
@@ -230,7 +230,6 @@ interface FirstLink {
 }
 
 /** The first link that stands. Paths that stalled a short time ago are tried when all others have failed. */
-
 async function firstLink(
   outreach: Outreach,
   peer: KnownPeer,

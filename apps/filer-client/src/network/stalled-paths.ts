@@ -23,6 +23,8 @@ interface Stalled {
  */
 export class StalledPaths {
   readonly #known = new Map<string, Stalled>();
+  /** Connections on which a person is asked now: that nothing gets on there says nothing about their paths. */
+  readonly asking = new WeakSet<Messenger>();
 
   /** A connection to a peer stalled. */
   stalled(peerId: string, place: string, now = performance.now()): void {

@@ -216,8 +216,12 @@ export class Delivery {
       keepStaged: (word) => member.releases.signed(job, peer, word),
       signal,
       ...this.#time.pace,
-      on: (event) => this.#take(event),
+      on: (event) => {
+        if (event.type === 'waiting') member.stalledPaths.asking.add(messenger);
+        this.#take(event);
+      },
       accepted: async () => {
+        member.stalledPaths.asking.delete(messenger);
         for (const turn of turns) await Promise.race([turn.again(), aborted(signal)]);
       },
       keep: (receipts, fileOf) => this.#keep(receipts, fileOf),
