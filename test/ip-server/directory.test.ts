@@ -189,14 +189,21 @@ describe('the directory', () => {
     await using anna = await member.connect({ subscribe: true, hello: { record: recordOf(member, 1, 5) } });
     const publish = (record: ReturnType<typeof recordOf>) =>
       anna.session.request({ type: 'record' }, Buffer.from(JSON.stringify(record)));
-    await publish(recordOf(member, 2, 7));
+    const newest = recordOf(member, 2, 7);
+    await publish(newest);
     await publish(recordOf(member, 3, 6));
+    // What is held already is held, and what only resembles it is checked.
+    await publish(newest);
     const other = await TestMember.join(link, 'ben');
 
     await expect(publish(recordOf(other, 4, 8))).rejects.toMatchObject({ code: 'refused' });
     await expect(publish({ ...recordOf(member, 5, 9), seq: 10 })).rejects.toMatchObject({
       cause: { code: 'signature-invalid' },
     });
+    for (const change of [{ addresses: ['192.0.2.7:9'] }, { signature: recordOf(member, 2, 8).signature }])
+      await expect(publish({ ...newest, ...change })).rejects.toMatchObject({
+        cause: { code: 'signature-invalid' },
+      });
     expect(await server.peer('anna')).toMatchObject({ addresses: ['192.0.2.7:2'] });
   });
 });
