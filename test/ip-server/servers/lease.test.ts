@@ -1,18 +1,25 @@
 import { createLogger } from '@filer/program';
-import { keyPairFromSeed, signServerList, type ServerList } from '@filer/protocol';
+import { FilerError, keyPairFromSeed, signServerList, type ServerList } from '@filer/protocol';
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Directory } from '../../../apps/ip-server/src/network/directory.ts';
 import { Presence } from '../../../apps/ip-server/src/network/presence.ts';
-import { ServerGroup } from '../../../apps/ip-server/src/network/server-group.ts';
+import { ServerGroup, type ServerGroupParts } from '../../../apps/ip-server/src/network/server-group.ts';
 import { Wakefulness } from '../../../apps/ip-server/src/network/wakefulness.ts';
 import { openMemoryStore } from '../../../apps/ip-server/src/store/memory/open.ts';
 import { LEASE_MS, type Beat, type ServerStore } from '../../../apps/ip-server/src/store/server-store.ts';
 
 const [ID, OTHER] = [keyPairFromSeed(randomBytes(32)).id, keyPairFromSeed(randomBytes(32)).id];
 
+const networkKey = keyPairFromSeed(randomBytes(32));
+const listOf = (serial: number, ...ids: string[]): ServerList =>
+  signServerList(networkKey, { servers: ids.map((id) => ({ id, addresses: ['[::1]:1'] })), serial });
+
 /** A server of which the database answers as it is told. */
-async function groupOn(store: Partial<ServerStore>, isFounder?: boolean): Promise<ServerGroup> {
+async function groupOn(
+  store: Partial<ServerStore>,
+  more: Partial<Pick<ServerGroupParts, 'founder' | 'onList'>> = {},
+): Promise<ServerGroup> {
   const entry = { id: ID, addresses: [], software: '' };
   const whole: ServerStore = {
     now: () => Promise.resolve(0),
@@ -35,21 +42,18 @@ async function groupOn(store: Partial<ServerStore>, isFounder?: boolean): Promis
   const directory = await Directory.open(openMemoryStore().registry, 0, { server: ID });
   return new ServerGroup({
     ...{ server: ID, store: whole, directory, presence: new Presence(directory, 1_000) },
-    ...(isFounder === undefined ? {} : { isFounder }),
     ...{ wakefulness: new Wakefulness(), onMailbox: () => undefined, onList: () => Promise.resolve() },
     ...{ onTime: () => undefined, onProblem: () => undefined },
     log: await createLogger({ stream: { write: () => undefined } }),
+    ...more,
   });
 }
 
 test('a server runs the timers only while machines may trust it: it is listed, or made a network without a list', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const networkKey = keyPairFromSeed(randomBytes(32));
-  const listOf = (serial: number, ...ids: string[]): ServerList =>
-    signServerList(networkKey, { servers: ids.map((id) => ({ id, addresses: ['[::1]:1'] })), serial });
   let list: ServerList | undefined;
-  const group = await groupOn({ list: () => Promise.resolve(list) }, false);
+  const group = await groupOn({ list: () => Promise.resolve(list) }, { founder: OTHER });
   await group.enter({ addresses: [], software: '' });
   const held: boolean[] = [group.holdsTimers];
   for (const next of [listOf(1, ID, OTHER), listOf(2, OTHER), listOf(3, ID)]) {
@@ -82,4 +86,55 @@ test('a server whose beat the database does not answer runs no timers before its
   await vi.advanceTimersByTimeAsync(LEASE_MS);
   expect(group.holdsTimers).toBe(false);
   await group.close();
+});
+
+test('a list of servers counts, and its machines are told of it, once all is read that was signed with it', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let list: ServerList | undefined;
+  let isAway = true;
+  const group = await groupOn(
+    { list: () => Promise.resolve(list) },
+    {
+      onList: () =>
+        isAway ? Promise.reject(new FilerError('connect-failed', 'the database is away')) : Promise.resolve(),
+    },
+  );
+  const told: number[] = [];
+  group.onListed(({ serial }) => told.push(serial));
+  await group.enter({ addresses: [], software: '' });
+  list = listOf(1, OTHER);
+  await vi.advanceTimersByTimeAsync(LEASE_MS / 3);
+  expect([told, group.isUnlisted]).toEqual([[], false]);
+  isAway = false;
+  await vi.advanceTimersByTimeAsync(LEASE_MS / 3);
+  expect([told, group.isUnlisted]).toEqual([[1], true]);
+  await group.close();
+});
+
+test('of two lists that are read at once the newer one counts, in whatever order they are ready', async () => {
+  const asked: { list: ServerList; ready: () => void }[] = [];
+  let list = listOf(1, ID);
+  const group = await groupOn(
+    { list: () => Promise.resolve(list) },
+    {
+      onList: () => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        asked.push({ list, ready: resolve });
+        return promise;
+      },
+    },
+  );
+  const told: number[] = [];
+  group.onListed(({ serial }) => told.push(serial));
+  const older = group.listChanged();
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  list = listOf(2, OTHER);
+  const newer = group.listChanged();
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  asked[1]?.ready();
+  await newer;
+  asked[0]?.ready();
+  await older;
+  expect([told, group.list?.serial]).toEqual([[2], 2]);
 });

@@ -4,6 +4,7 @@ import {
   signText,
   type Broadcasted,
   type ServerList,
+  type ServerRecord,
   type ToldTransfer,
 } from '@filer/protocol';
 import { iso, type EventRing, type Home } from '@filer/program';
@@ -66,8 +67,7 @@ export interface NetworkSide {
   /** How many servers the network has, as far as is known here. */
   readonly serverCount: number;
   /** The servers as they were at the last beat of this one; undefined for an engine that serves one, and while the server is stopped. */
-  readonly lastServers:
-    { readonly entries: readonly KnownEntry[]; readonly list: ServerList | undefined } | undefined;
+  readonly lastServers: LastServers | undefined;
   /** What each machine that is connected sends and fetches now, by its id. */
   readonly transfers: ReadonlyMap<string, readonly ToldTransfer[]>;
   /** The list of servers was changed by a command. @throws FilerError of the store */
@@ -84,6 +84,15 @@ export interface NetworkSide {
   stop(): void;
   /** Ends what runs of a collect that was removed. */
   endCollect(name: string): Promise<void>;
+}
+
+export interface LastServers {
+  readonly entries: readonly KnownEntry[];
+  readonly list: ServerList | undefined;
+  /** The one that machines trust without a list. */
+  readonly founder: string | undefined;
+  /** Of this server, which was listed once when it has one. */
+  readonly record: ServerRecord | undefined;
 }
 
 export interface NetworkStatus extends Pick<
@@ -134,8 +143,9 @@ function networkSideOf(daemon: ServerParts, stop: () => void): NetworkSide {
       return list === undefined ? 1 : serversOf(list).length;
     },
     get lastServers() {
-      const { group } = daemon;
-      return group === undefined ? undefined : { entries: group.servers, list: group.list };
+      const { group, record } = daemon;
+      if (group === undefined) return undefined;
+      return { entries: group.servers, list: group.list, founder: group.founder, record: record.current };
     },
     get transfers() {
       return daemon.presence.allTransfers;

@@ -12,12 +12,23 @@ import {
   type ServerRecord,
 } from '@filer/protocol';
 import { DOUBT_MS, LEASE_MS, type KnownEntry, type ServerStore } from '../store/server-store.ts';
-import type { AdminApi } from './admin-api.ts';
+import type { AdminApi, NetworkSide } from './admin-api.ts';
 import type { ServerEntryDocument } from './contract/server.ts';
+
+type Asked = Pick<ServerStore, 'list' | 'all'>;
+
+/** What tells of the servers of the network. */
+interface ServersApi extends Pick<AdminApi, 'registry' | 'reach' | 'directory'> {
+  readonly servers: Asked | undefined;
+  readonly founding: Pick<AdminApi['founding'], 'server'>;
+  readonly network: Pick<NetworkSide, 'lastServers'> & {
+    readonly status: Pick<NetworkSide['status'], 'running' | 'version'>;
+  };
+}
 
 /** @see the contract */
 export async function serverEntries(
-  api: AdminApi,
+  api: ServersApi,
 ): Promise<{ servers: ServerEntryDocument[]; serial: number; problem: string | null }> {
   const { servers: store, founding, reach, network, directory } = api;
   const machines = Map.groupBy(
@@ -69,27 +80,34 @@ interface KnownServers {
   readonly problem: string | null;
 }
 
-async function knownServers(api: AdminApi, store: ServerStore): Promise<KnownServers> {
+async function knownServers(api: ServersApi, store: Asked): Promise<KnownServers> {
   try {
     return await storedServers(api, store);
   } catch (error) {
     const last = api.network.lastServers;
     if (last === undefined || !(error instanceof FilerError)) throw error;
-    const { list } = last;
+    const { list, founder, record } = last;
     const { server } = api.founding;
+    const listed = list === undefined ? [] : serversOf(list);
     // Of the others nothing is known until the database answers, also of those that have come since the last beat.
     const isKnown = ({ id }: { readonly id: string }): boolean => last.entries.some((each) => each.id === id);
-    const come = (list === undefined ? [] : serversOf(list)).filter((each) => !isKnown(each));
-    const entries = [...last.entries, ...come.map((each) => ({ ...NEW, ...each }))].map((entry) => {
-      const silentMs = entry.id === server ? 0 : entry.silentMs && DOUBT_MS + 1;
-      return { ...entry, silentMs };
-    });
-    const founder = list === undefined ? server : undefined;
-    return { list, entries, founder, removed: new Set(), problem: error.message };
+    const come = listed.filter((each) => !isKnown(each));
+    const entries = [...last.entries, ...come.map((each) => ({ ...NEW, ...each }))].map((entry) => ({
+      ...entry,
+      silentMs: silentMsOf(entry, server),
+    }));
+    const isRemoved = record !== undefined && server !== founder && !listed.some(({ id }) => id === server);
+    return { list, entries, founder, removed: new Set(isRemoved ? [server] : []), problem: error.message };
   }
 }
 
-async function storedServers({ registry }: AdminApi, store: ServerStore): Promise<KnownServers> {
+/** While the database is away. */
+function silentMsOf({ id, silentMs }: KnownEntry, here: string): number | undefined {
+  if (id === here) return 0;
+  return silentMs === undefined ? undefined : DOUBT_MS + 1;
+}
+
+async function storedServers({ registry }: ServersApi, store: Asked): Promise<KnownServers> {
   const list = await store.list();
   const entries = await store.all();
   const founder = list === undefined ? (await registry.founding())?.server : undefined;
@@ -102,7 +120,7 @@ async function storedServers({ registry }: AdminApi, store: ServerStore): Promis
 }
 
 function ownEntry(
-  { founding }: AdminApi,
+  { founding }: ServersApi,
   running: boolean,
   version: string | null,
   addresses: readonly HostPort[],

@@ -49,7 +49,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
   const { store, files, health, tells, identity, founding, clock, now, agesNow } = own;
   const { network } = founding;
   const members = await openMemberSide(options, own, closing);
-  const { events, directory, removals, presence, sessions, group, holdsTimers } = members;
+  const { events, directory, removals, presence, sessions, group, holdsTimers, record } = members;
   const reports = await openReportSide(options, own, members, closing);
   const { alarms, monitor } = reports;
   group?.onTimers(() => alarms.wake());
@@ -135,6 +135,7 @@ async function compose(options: ServerOptions, closing: AsyncDisposableStack): P
     alarmSettings: shownAlarmSettings(settings, home, environment),
     network: port,
     group,
+    record,
     collects,
     files,
     listened,

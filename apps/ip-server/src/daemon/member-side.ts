@@ -56,7 +56,7 @@ export async function openMemberSide(
     servers &&
     new ServerGroup({
       server: identity.id,
-      isFounder: (await registry.founding())?.server === identity.id,
+      founder: (await registry.founding())?.server,
       store: servers,
       directory,
       presence,

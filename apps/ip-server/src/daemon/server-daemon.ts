@@ -8,6 +8,7 @@ import type { AuditLog } from '../http/audit-log.ts';
 import type { ServerHttp } from '../http/server-http.ts';
 import type { ServerTokens } from '../http/server-tokens.ts';
 import type { Directory } from '../network/directory.ts';
+import type { OwnRecord } from '../network/own-record.ts';
 import type { PeerServer } from '../network/peer-server.ts';
 import type { Presence } from '../network/presence.ts';
 import type { Reachable } from '../network/reach.ts';
@@ -63,6 +64,8 @@ export interface ServerParts {
   readonly network: PeerServer;
   /** Among the other servers of the network; undefined where there can be only one. */
   readonly group: ServerGroup | undefined;
+  /** Where this server is, as it was signed. */
+  readonly record: OwnRecord;
   readonly collects: Collects;
   /** Where files of machines are. */
   readonly files: Files;

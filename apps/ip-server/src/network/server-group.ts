@@ -27,8 +27,8 @@ const REFRESH_MS = 500;
 export interface ServerGroupParts {
   /** The id of this server. */
   readonly server: string;
-  /** Whether it made the network: without a list of servers, machines trust it alone. @default true */
-  readonly isFounder?: boolean;
+  /** The one that made the network: without a list of servers, machines trust it alone. @default this one */
+  readonly founder?: string | undefined;
   readonly store: ServerStore;
   readonly directory: Directory;
   readonly presence: Presence;
@@ -132,9 +132,15 @@ export class ServerGroup {
     return this.#list !== undefined && !serversOf(this.#list).some(({ id }) => id === this.#parts.server);
   }
 
+  /** The one that machines trust without a list of servers. */
+  get founder(): string | undefined {
+    return this.#list === undefined ? this.#parts.founder : undefined;
+  }
+
   /** Whether machines come to it: it is listed, or made a network without a list. */
   get isTrusted(): boolean {
-    return this.#list === undefined ? this.#parts.isFounder !== false : !this.isUnlisted;
+    const { server, founder = server } = this.#parts;
+    return this.#list === undefined ? founder === server : !this.isUnlisted;
   }
 
   /** How long ago the database last answered, in ms. */
@@ -231,8 +237,10 @@ export class ServerGroup {
       return;
     }
     if (list === undefined || list.serial === serial) return;
-    this.#list = list;
     await onList();
+    // Another look may have read a newer one meanwhile.
+    if (list.serial <= (this.#list?.serial ?? 0)) return;
+    this.#list = list;
     this.#listed.tell(list);
   }
 
