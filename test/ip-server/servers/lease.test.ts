@@ -91,10 +91,10 @@ test('a server whose beat the database does not answer runs no timers before its
 test('a list of servers counts, and its machines are told of it, once all is read that was signed with it', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  let list: ServerList | undefined;
+  const stored: { list?: ServerList } = {};
   let isAway = true;
   const group = await groupOn(
-    { list: () => Promise.resolve(list) },
+    { list: () => Promise.resolve(stored.list) },
     {
       onList: () =>
         isAway ? Promise.reject(new FilerError('connect-failed', 'the database is away')) : Promise.resolve(),
@@ -103,7 +103,7 @@ test('a list of servers counts, and its machines are told of it, once all is rea
   const told: number[] = [];
   group.onListed(({ serial }) => told.push(serial));
   await group.enter({ addresses: [], software: '' });
-  list = listOf(1, OTHER);
+  stored.list = listOf(1, OTHER);
   await vi.advanceTimersByTimeAsync(LEASE_MS / 3);
   expect([told, group.isUnlisted]).toEqual([[], false]);
   isAway = false;
