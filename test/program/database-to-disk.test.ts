@@ -1,4 +1,4 @@
-import { copyFileSync, readlinkSync } from 'node:fs';
+import { copyFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,8 +87,48 @@ test.runIf(process.platform === 'linux')(
 
     const next = database.toDisk();
     expect(withoutJournal()).toEqual([{ name: 'ball' }]);
+    // A part of the journal that the disk has would be read over what is in the database.
+    expect(statSync(`${file}-wal`).size).toBe(0);
     syncs[1]?.resolve();
     await next;
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'what is on the disk is not synced again, and what an earlier process committed is',
+  async () => {
+    add('ball');
+    const first = database.toDisk();
+    syncs[0]?.resolve();
+    await first;
+    await database.toDisk();
+    expect(syncs.length).toBe(1);
+
+    using another = new Database(file, SCHEMA, {
+      syncData: () => {
+        syncs.push({ of: 'another', ...Promise.withResolvers<void>() });
+        return Promise.resolve();
+      },
+    });
+    await another.toDisk();
+    expect(syncs.map(({ of }) => of)).toEqual([`${file}-wal`, 'another']);
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'a database that is closed after a failed sync is on the disk where nothing is left of its journal',
+  async () => {
+    const another = new Database(file, SCHEMA);
+    onTestFinished(() => another.close());
+    add('ball');
+    const lost = database.toDisk();
+    syncs[0]?.reject(failed);
+    await expect(lost).rejects.toEqual(failure);
+    database.close();
+    await expect(database.toDisk()).rejects.toMatchObject({ code: 'home-not-writable' });
+    another.close();
+    await database.toDisk();
+    expect(withoutJournal()).toEqual([{ name: 'ball' }]);
   },
 );
 

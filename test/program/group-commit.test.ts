@@ -102,3 +102,22 @@ test('what is for the disk waits for it, and what is not resolves once it is wri
   syncs[1]?.reject(new Error('the disk failed'));
   await expect(lost).rejects.toThrow('the disk failed');
 });
+
+test('what was written before is waited for, whoever added it', async () => {
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const written: string[] = [];
+  const group = new GroupCommit<string>((items) => written.push(...items), {
+    toDisk: () => {
+      const sync = Promise.withResolvers<void>();
+      syncs.push(sync);
+      return sync.promise;
+    },
+  });
+  const added = group.addSoon('soon');
+  let onDisk = false;
+  const all = group.onDisk().then(() => (onDisk = true));
+  await added;
+  expect([written, onDisk, syncs.length]).toEqual([['soon'], false, 1]);
+  syncs[0]?.resolve();
+  await all;
+});

@@ -20,15 +20,25 @@ export async function recordRemoved(
   );
 }
 
+interface RecordParts extends Pick<Member, 'inbox'> {
+  readonly room: Pick<Member['room'], 'require'>;
+  readonly clock: Pick<Member['clock'], 'stamp'>;
+  readonly events: Pick<Member['events'], 'publish'>;
+}
+
 /** Notes a file that is in place, before its receipt is given. @param sync whether on the disk, too @throws FilerError `no-space`, of the store */
 export async function recordInInbox(
-  { inbox, room, clock, events }: Member,
+  { inbox, room, clock, events }: RecordParts,
   { file: path, name, size, digest, note, job, present }: ReceivedFile,
-  from: Membership,
+  from: Pick<Membership, 'id' | 'name'>,
   sync: boolean,
 ): Promise<void> {
   const wasThere = present === true;
-  if (wasThere && inbox.has(from.id, path, digest)) return;
+  if (wasThere && inbox.has(from.id, path, digest)) {
+    // Another transfer may have added it just now, or failed to bring it there.
+    if (sync) await inbox.onDisk();
+    return;
+  }
   room.require(ROW_BYTES);
   // Ids in the order of time go to the end of their index: one at random brings a page of its own to the disk.
   const item = { id: randomUUIDv7(), path, name, size, digest, note };

@@ -54,6 +54,11 @@ export class InboxStore {
     return sync ? this.#writes.add(write) : this.#writes.addSoon(write);
   }
 
+  /** Resolves when what was added before is on the disk. */
+  onDisk(): Promise<void> {
+    return this.#writes.onDisk();
+  }
+
   /** Files were removed for their sender. Resolves when that is on the disk. @param paths absolute */
   removed(from: string, paths: readonly string[]): Promise<void> {
     const remove = this.#committed.prepare(

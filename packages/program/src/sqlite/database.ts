@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, openSync } from 'node:fs';
+import { closeSync, existsSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { FilerError, SharedRuns, systemCode } from '@filer/protocol';
@@ -68,6 +68,10 @@ export class Database implements Disposable {
   #journal: number | undefined;
   /** A sync failed: what the journal holds may not be on the disk, whatever a later one says. */
   #isDoubtful = false;
+  /** Commits that waited for no disk: what an earlier process left in the journal counts as one. */
+  #committed = 1;
+  /** So many of them are on it. */
+  #onDisk = 0;
 
   /**
    * Opens the file, makes it when it is missing, and brings it to the newest version of its schema. A file that is refused is
@@ -179,6 +183,7 @@ export class Database implements Disposable {
     if (this.isTransaction) return work();
     if (!this.#hasJournal) return this.transaction(work);
     this.exec('PRAGMA synchronous = NORMAL');
+    this.#committed++;
     try {
       return this.transaction(work);
     } finally {
@@ -192,16 +197,18 @@ export class Database implements Disposable {
    * @throws FilerError why it may not be there
    */
   toDisk(): Promise<void> {
-    return this.#hasJournal ? this.#syncs.run() : Promise.resolve();
+    return this.#hasJournal && this.#onDisk < this.#committed ? this.#syncs.run() : Promise.resolve();
   }
 
   /** The disk gets all of the journal, as SQLite itself would bring it there, by a handle of our own. */
   async #syncJournal(): Promise<void> {
     const { isOpen } = this.#sqlite;
+    const committed = this.#committed;
     try {
-      if (this.#isDoubtful && isOpen) this.#leaveJournal();
+      if (this.#isDoubtful) this.#leaveJournal();
       this.#journal ??= openSync(`${this.file}-wal`, 'r');
       await this.#syncData(this.#journal);
+      this.#onDisk = committed;
     } catch (error) {
       // The last one that closes the database leaves no journal: all of it is on the disk.
       if (!isOpen && systemCode(error) === 'ENOENT') return;
@@ -212,9 +219,19 @@ export class Database implements Disposable {
     }
   }
 
-  /** What the journal holds goes to its place in the database, and that to the disk. */
+  /**
+   * What the journal holds goes to its place in the database, and that to the disk. Nothing is left of the journal: a part of it
+   * would be read over what is in the database by now.
+   */
   #leaveJournal(): void {
-    if (this.prepare('PRAGMA wal_checkpoint(RESTART)').get()?.['busy'] !== 0)
+    if (!this.#sqlite.isOpen) {
+      // The last one that closes the database does the same.
+      if (existsSync(`${this.file}-wal`))
+        throw new FilerError(
+          'home-not-writable',
+          `${this.file} may not be on the disk, which failed: try again`,
+        );
+    } else if (this.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] !== 0)
       throw new FilerError('timed-out', `another program keeps ${this.file} locked: end it and try again`);
     this.#isDoubtful = false;
   }

@@ -57,6 +57,12 @@ export class GroupCommit<T> {
     return this.#add(item, false);
   }
 
+  /** Resolves when all that was added before is on the disk. @throws what `toDisk` throws */
+  async onDisk(): Promise<void> {
+    this.flush();
+    await this.#toDisk?.();
+  }
+
   #add(item: T, forDisk: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, forDisk, resolve, reject });
