@@ -134,6 +134,16 @@ test('a grant that differs from a genuine one in anything is wrong, though it ha
   verifyGrant(grant, grant.network);
   verifyGrant({ ...grant }, grant.network);
   const wrong = expect.objectContaining({ code: 'invite-wrong' });
-  for (const change of [{ uses: grant.uses + 1 }, { groups: ['root'] }, { expiresAt: grant.expiresAt + 1 }])
+  const { grant: other } = makeWorld().invite;
+  const changes = [
+    { uses: grant.uses + 1 },
+    { groups: ['root'] },
+    { expiresAt: grant.expiresAt + 1 },
+    { server: other.server },
+    { invite: other.invite, inviteKey: other.inviteKey },
+    { networkKey: other.networkKey },
+    { signature: other.signature },
+  ];
+  for (const change of changes)
     expect(() => verifyGrant({ ...grant, ...change }, grant.network)).toThrow(wrong);
 });
