@@ -2,13 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyPair, FilerError, type Message } from '@filer/protocol';
 import { createLogger, parseCron, parseEvery, NO_EVENTS } from '@filer/program';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Collects } from '../../apps/ip-server/src/collect/collects.ts';
 import { runLabels } from '../../apps/ip-server/src/collect/collects.ts';
 import { isSlowEnough } from '../../apps/ip-server/src/collect/timing.ts';
 import { Directory } from '../../apps/ip-server/src/network/directory.ts';
 import type { Store } from '../../apps/ip-server/src/store/interfaces.ts';
 import { openMemoryStore } from '../../apps/ip-server/src/store/memory/open.ts';
+import { lookAt } from '../../apps/ip-server/src/uploads/folder-look.ts';
 import { freshFolder } from '../support/ip-server.ts';
 import { PaperNetwork } from './members.ts';
 
@@ -273,6 +274,28 @@ test('runs that begin at once, by the timetable and by people, end one another: 
   expect(labels).toEqual(['2026-11-21', '2026-11-21T18-00', '2026-11-21T18-00-00']);
   const states = await Promise.all(labels.map((label) => bench.states(label)));
   expect(states.map(({ anna }) => anna)).toEqual(['missing late', 'missing late', 'waiting']);
+});
+
+test('a run begins though its folder does not answer, with a name that no other run can have there', async () => {
+  const bench = await Bench.open();
+  await bench.join('anna');
+  await bench.add('6h');
+  await bench.collects.start();
+  const hung = Promise.withResolvers<string>();
+  const folder = join(bench.folder, 'files');
+  const look = lookAt(folder, () => hung.promise);
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+  onTestFinished(() => clock.mockRestore());
+  await bench.collects.runNow('x');
+
+  expect(await bench.runs()).toEqual(['2026-11-21T12-00-00']);
+  expect(await bench.states()).toEqual({ anna: 'waiting' });
+  hung.resolve('');
+  await look;
+  const [delivery] = await bench.store.collects.deliveries(1);
+  await mkdir(join(folder, `${delivery?.folder}`, '2026-11-21'), { recursive: true });
+  await bench.collects.runNow('x');
+  expect((await bench.runs()).at(-1)).toBe('2026-11-21T12-00');
 });
 
 test('a run is called by its day, or by its time where that is taken', () => {

@@ -1,4 +1,5 @@
 import { access, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { FilerError, messageOf, systemCode } from '@filer/protocol';
 import { lookAt, NO_ANSWER } from '../uploads/folder-look.ts';
 
@@ -14,6 +15,36 @@ export async function requireFolder(folder: string): Promise<void> {
       ? // A disk that is not mounted, say: what is made in its place would fill another one.
         'the folder of the collect is not there on the server: make it again'
       : `the folder of the collect cannot be used on the server (${why}): it is tried again`,
+  );
+}
+
+/** Whether the folder answers, be it that nothing can be written there. */
+export async function answersNow(folder: string): Promise<boolean> {
+  return (await lookAt(folder, () => writesIn(folder))) !== NO_ANSWER;
+}
+
+/**
+ * Whether something is at one of these paths.
+ *
+ * @param label asked about by one look at a time
+ * @returns undefined when the folder does not answer within some seconds
+ */
+export async function isTaken(
+  folder: string,
+  label: string,
+  paths: readonly string[],
+): Promise<boolean | undefined> {
+  const answer = await lookAt(join(folder, label), async () => {
+    for (const path of paths) if (await isThere(join(folder, path))) return 'taken';
+    return '';
+  });
+  return answer === NO_ANSWER ? undefined : answer === 'taken';
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
   );
 }
 

@@ -3,11 +3,11 @@ import { FilerError, type Membership, type Messenger } from '@filer/protocol';
 import { parseTimetable } from '@filer/program';
 import type { Begun, Collect, CollectRun, Expected, Machine } from '../store/collect-store.ts';
 import type { Attempt } from './attempt.ts';
+import { answersNow, isTaken } from './collect-folder.ts';
 import { Deliveries, writeOrTell, type CollectsParts } from './deliveries.ts';
 import { dropParts, markOf } from './delivery-parts.ts';
 import { OpenRun } from './open-run.ts';
 import { dueAfterJump } from './timing.ts';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directory } from '../network/directory.ts';
 
@@ -16,6 +16,9 @@ const TICK_MS = 500;
 
 /** How often it is read what other servers have begun and received: so many ticks. */
 const TICKS_A_READ = 4;
+
+/** So many names of a run say no second: another run, which left its files there, may be called so. */
+const WITHOUT_SECONDS = 2;
 
 /** What others change is read so much longer than it was not read: a change may be made well before it is seen. */
 const OVERLAP_MS = 10_000;
@@ -171,8 +174,7 @@ export class Collects {
       const due =
         dueAt === undefined ? undefined : { at: dueAt, next: parseTimetable(timetable).next(startedAt) };
       const id = randomBytes(16).toString('hex');
-      for (const label of runLabels(startedAt)) {
-        if (hasFolder(folder, expected, label)) continue;
+      for await (const label of freeLabels(folder, expected, startedAt)) {
         const delivering = this.#deliveries.delivering();
         const run = await store.begin({ id, collect: name, label, startedAt, expected, delivering, due });
         if (run === 'label-taken') continue;
@@ -240,7 +242,19 @@ export function* runLabels(startedAt: number): Generator<string, never, void> {
   for (let n = 2; ; n++) yield `${second}-${n}`;
 }
 
-/** Whether there is something already where a run would have its files. */
-function hasFolder(root: string, expected: readonly Expected[], label: string): boolean {
-  return expected.some(({ folder }) => existsSync(join(root, folder, label)));
+/** What a run may be called so that nothing is yet where its files will be; where the folder does not answer, by the second. */
+async function* freeLabels(
+  root: string,
+  expected: readonly Expected[],
+  startedAt: number,
+): AsyncGenerator<string, void, void> {
+  if (await answersNow(root)) {
+    for (const label of runLabels(startedAt)) {
+      const paths = expected.map(({ folder }) => join(folder, label));
+      const taken = await isTaken(root, label, paths);
+      if (taken === undefined) break;
+      if (!taken) yield label;
+    }
+  }
+  yield* runLabels(startedAt).drop(WITHOUT_SECONDS);
 }
