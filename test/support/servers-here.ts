@@ -17,6 +17,9 @@ import type { Line, Outcome } from './programs.ts';
 
 const PAGES = join(import.meta.dirname, '../../packages/web/dist/dashboard');
 
+/** Tests wait for many of them, and each is a statement or two. */
+const BEAT_MS = 500;
+
 /** One of several servers, in the process of the test. */
 export class ServerHere implements AsyncDisposable {
   readonly home: string;
@@ -47,7 +50,7 @@ export class ServerHere implements AsyncDisposable {
 
 type StartOptions = [
   settings?: Readonly<Record<string, unknown>>,
-  store?: Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs' | 'cutOffMs'>,
+  store?: Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs' | 'cutOffMs' | 'beatMs'>,
 ];
 
 /** A network with several servers on one database. */
@@ -69,7 +72,7 @@ export class ServersHere implements AsyncDisposable {
     return new ServersHere(await mkdtemp(join(tmpdir(), 'filer-servers-')), store, settings);
   }
 
-  /** Starts a server; the first one makes the network. */
+  /** Starts a server, which looks often at what the others do; the first one makes the network. */
   async start(name: string, ...[settings = {}, store = {}]: StartOptions): Promise<ServerHere> {
     const home = join(this.folder, name);
     const env = { IP_SERVER_HOME: home };
@@ -95,7 +98,7 @@ export class ServersHere implements AsyncDisposable {
       log,
       version: '0.0.0',
       methodsOf,
-      ...store,
+      ...{ beatMs: BEAT_MS, ...store },
       pages: PAGES,
     };
     const server = new ServerHere(home, await openServer(options));

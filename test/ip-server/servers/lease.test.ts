@@ -82,9 +82,11 @@ test('a server whose beat the database does not answer runs no timers before its
   expect(group.holdsTimers).toBe(false);
   // An answer that comes late tells of a lease that began when it was asked for.
   held.resolve({ now: 0, holdsTimers: true });
-  answer = () => new Promise(() => undefined);
+  const late = Promise.withResolvers<Beat>();
+  answer = () => late.promise;
   await vi.advanceTimersByTimeAsync(LEASE_MS);
   expect(group.holdsTimers).toBe(false);
+  late.resolve({ now: 0, holdsTimers: true });
   await group.close();
 });
 
@@ -137,4 +139,25 @@ test('of two lists that are read at once the newer one counts, in whatever order
   asked[0]?.ready();
   await older;
   expect([told, group.list?.serial]).toEqual([[2], 2]);
+});
+
+test('a server that ends in the middle of a beat ends its lease after it', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const asked: string[] = [];
+  const held = Promise.withResolvers<Beat>();
+  let answer = (): Promise<Beat> => Promise.resolve({ now: 0, holdsTimers: true });
+  const group = await groupOn({
+    beat: () => answer(),
+    enter: async () => void asked.push('enter'),
+    leave: async () => void asked.push('leave'),
+  });
+  await group.enter({ addresses: [], software: '' });
+  answer = () => held.promise.finally(() => asked.push('beat'));
+  await vi.advanceTimersByTimeAsync(LEASE_MS / 3);
+  const closed = group.close();
+  await vi.advanceTimersByTimeAsync(LEASE_MS / 3);
+  held.resolve({ now: 0, holdsTimers: true });
+  await closed;
+  expect(asked).toEqual(['enter', 'beat', 'leave']);
 });

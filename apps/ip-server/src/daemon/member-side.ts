@@ -35,7 +35,7 @@ export interface MemberSide {
 
 /** Loads the members. @throws FilerError of the store */
 export async function openMemberSide(
-  { settings, log }: ServerOptions,
+  { settings, log, beatMs }: ServerOptions,
   { store, health, identity, founding, databaseClocks, now }: OwnSide,
   closing: AsyncDisposableStack,
 ): Promise<MemberSide> {
@@ -69,7 +69,7 @@ export async function openMemberSide(
         health.tell('other servers', problem);
         if (problem === undefined) health.answers();
       },
-      log,
+      ...{ log, beatMs },
     });
   const seed = await servers?.admissionSeed();
   const admissionKey = seed === undefined ? undefined : keyPairFromSeed(seed);

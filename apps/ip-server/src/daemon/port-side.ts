@@ -26,7 +26,7 @@ export interface PortSide {
 
 /** Opens the port, and enters the other servers of the network. @throws FilerError `port-in-use`, `address-unusable`, of the store */
 export async function openPortSide(
-  { settings, version, log, cutOffMs, signal }: ServerOptions,
+  { settings, version, log, cutOffMs, beatMs, signal }: ServerOptions,
   own: OwnSide,
   members: MemberSide,
   reports: ReportSide,
@@ -42,7 +42,7 @@ export async function openPortSide(
     group &&
     closing.use(
       new CutOff({
-        ...{ identity, network, software: version, log, cutOffMs, group },
+        ...{ identity, network, software: version, log, cutOffMs, beatMs, group },
         askStore: async () => await store.servers?.now(),
       }),
     );

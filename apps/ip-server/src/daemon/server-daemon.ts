@@ -40,6 +40,8 @@ export interface ServerOptions {
   readonly storeAnswerMs?: number | undefined;
   /** A store elsewhere that was silent for so long is cut off from this server, in ms. @default CUT_OFF_MS */
   readonly cutOffMs?: number | undefined;
+  /** How often it renews its lease among several servers, and looks at whether it is cut off, in ms. @default BEAT_MS */
+  readonly beatMs?: number | undefined;
   /** Ends the opening. */
   readonly signal?: AbortSignal;
 }

@@ -10,7 +10,7 @@ import {
   type Identity,
 } from '@filer/protocol';
 import { Listeners, type Logger } from '@filer/program';
-import type { ServerGroup } from './server-group.ts';
+import { BEAT_MS, type ServerGroup } from './server-group.ts';
 
 /**
  * A database that has not answered for so long does not answer this server. Machines are then at another one before this server's
@@ -23,8 +23,6 @@ const CUT_OFF_MS = 10_000;
  * of them has had an answer for so short a time when another one counts as cut off: they renew their leases every 3 s.
  */
 const FRESH_SHARE = 0.5;
-
-const LOOK_MS = 3_000;
 
 /** One address of another server has so long to answer. */
 const ANSWER_MS = 5_000;
@@ -40,6 +38,8 @@ export interface CutOffParts {
   readonly log: Logger;
   /** @default CUT_OFF_MS */
   readonly cutOffMs?: number | undefined;
+  /** How often it looks at what the others do. @default BEAT_MS */
+  readonly beatMs?: number | undefined;
 }
 
 /**
@@ -65,7 +65,7 @@ export class CutOff implements Disposable {
       if (this.#isLooking) return;
       this.#isLooking = true;
       void this.#look().finally(() => (this.#isLooking = false));
-    }, LOOK_MS);
+    }, parts.beatMs ?? BEAT_MS);
   }
 
   /** Whether machines are to go to another server. */

@@ -13,7 +13,7 @@ import type { Presence } from './presence.ts';
 import type { Wakefulness } from './wakefulness.ts';
 
 /** How often a server renews its lease, and looks at what the others do even if it was told nothing. */
-const BEAT_MS = 3_000;
+export const BEAT_MS = 3_000;
 
 /** A server that could not renew its lease for so long does nothing that must happen once: others may by then. */
 const TIMERS_MS = LEASE_MS - 5_000;
@@ -45,6 +45,8 @@ export interface ServerGroupParts {
   /** Told when the store fails, and (undefined) when it works. */
   readonly onProblem: (problem: FilerError | undefined) => void;
   readonly log: Logger;
+  /** @default BEAT_MS */
+  readonly beatMs?: number | undefined;
 }
 
 /**
@@ -64,7 +66,7 @@ export class ServerGroup {
   #list: ServerList | undefined;
   /** By `performance.now()`; when the last beat that gave the timers was sent. */
   #timersAt = Number.NEGATIVE_INFINITY;
-  #isBeating = false;
+  #beating: Promise<void> | undefined;
   /** By `performance.now()`; the last beat, and the first one of those without a gap. */
   #beatAt = Number.NEGATIVE_INFINITY;
   #steadySince = Number.NEGATIVE_INFINITY;
@@ -112,10 +114,8 @@ export class ServerGroup {
     wakefulness.seen();
     this.#timer = setInterval(() => {
       if (!wakefulness.stoodStill) wakefulness.seen();
-      if (this.#isBeating) return;
-      this.#isBeating = true;
-      void this.#try(() => this.#wakeAndBeat(entry)).finally(() => (this.#isBeating = false));
-    }, BEAT_MS);
+      this.#beating ??= this.#try(() => this.#wakeAndBeat(entry)).finally(() => (this.#beating = undefined));
+    }, this.#parts.beatMs ?? BEAT_MS);
   }
 
   /** All servers of the network as they were at the last beat. */
@@ -268,6 +268,8 @@ export class ServerGroup {
     clearInterval(this.#timer);
     clearTimeout(this.#telling);
     await this.#listener?.[Symbol.asyncDispose]();
+    // A beat that the database takes after the end says that this server runs.
+    await this.#beating;
     await this.#steps.take(() => Promise.resolve());
     if (this.#entry === undefined) return;
     await this.#parts.store.leave(this.#entry.id).catch((error: unknown) => {
