@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Digests } from '@filer/protocol';
+import { receiveFiles, sendFiles } from '@filer/transfer';
 import { digestOfBlock } from '../../packages/transfer/src/digests/digests.ts';
 import { rollingSum, SoughtSums } from '../../packages/transfer/src/digests/rolling-sum.ts';
 import { MovedBlocks } from '../../packages/transfer/src/send/moved-blocks.ts';
 import { digestsOf, withReceiver } from './by-hand.ts';
 import { deliveredBefore } from './delivered-before.ts';
-import { transfer, twoEnds } from './two-ends.ts';
+import { connected, receiveOptions, sendOptions, transfer, twoEnds } from './two-ends.ts';
 
 const MiB = 1024 * 1024;
 
@@ -32,7 +33,7 @@ describe('a rolling sum', () => {
 });
 
 /** A seeker in a file, and how often it asked. */
-function seeker(file: Buffer, basis: Buffer, isHonest = true) {
+function seeker(file: Buffer, basis: Buffer, isHonest = true, most?: number) {
   const asked: number[] = [];
   const moved = new MovedBlocks(
     (first, count) => {
@@ -47,6 +48,7 @@ function seeker(file: Buffer, basis: Buffer, isHonest = true) {
     },
     (into, offset, bytes) => into.subarray(0, file.copy(into, 0, offset, offset + bytes)),
     0,
+    most,
   );
   return { moved, asked };
 }
@@ -81,6 +83,18 @@ test('what follows an insertion is found in one piece, and what precedes a cut, 
   for (let offset = 0; offset < file.length; offset += MiB)
     places.push(await moved.placeOf(offset, Math.min(MiB, file.length - offset), file.length));
   expect(places).toEqual([undefined, MiB - 777, 2 * MiB - 777, undefined, undefined, 6 * MiB - 773]);
+});
+
+test('of a large basis the blocks that were passed long ago are forgotten', async () => {
+  const old = randomBytes(8 * MiB);
+  const file = Buffer.concat([randomBytes(777), old]);
+  const { moved } = seeker(file, old, true, 2);
+  const places: (number | undefined)[] = [];
+  for (let offset = 0; offset < 8 * MiB; offset += MiB) {
+    places.push(await moved.placeOf(offset, MiB, file.length));
+  }
+  expect(moved.knownBlocks).toBe(5);
+  expect(places).toEqual([undefined, ...Array.from({ length: 7 }, (_, n) => (n + 1) * MiB - 777)]);
 });
 
 test('a receiver that makes digests up is believed for a while', async () => {
@@ -122,6 +136,29 @@ describe('a file that was sent before', () => {
     expect(received.bytesReceived).toBe(sent.bytesSent);
     expect((await readFile(join(ends.inbox, sent.files[0]?.path ?? ''))).equals(next)).toBe(true);
   });
+});
+
+test('a file with something put in that was cut on its way continues, and costs a few blocks', async () => {
+  const ends = await twoEnds();
+  const receive = { deliveries: deliveredBefore() };
+  const old = randomBytes(16 * MiB);
+  await writeFile(join(ends.home, 'a.bin'), old);
+  await transfer(ends, ['a.bin'], { receive });
+  const next = Buffer.concat([randomBytes(100), old]);
+  await writeFile(join(ends.home, 'a.bin'), next);
+  const { dialler, accepter } = await connected();
+  const cut = sendOptions(ends, ['a.bin'], {
+    on: (event) => {
+      if (event.type === 'progress' && event.fileBytes > 5 * MiB) dialler.socket.destroy();
+    },
+  });
+  await Promise.all([sendFiles(dialler, cut), receiveFiles(accepter, receiveOptions(ends, receive))]);
+
+  const { sent } = await transfer(ends, ['a.bin'], { receive });
+
+  expect(sent).toMatchObject({ ok: true, filesDelivered: 1 });
+  expect(sent.bytesSent).toBeLessThanOrEqual(6 * MiB);
+  expect((await readFile(join(ends.inbox, sent.files[0]?.path ?? ''))).equals(next)).toBe(true);
 });
 
 describe('a sender by hand', () => {

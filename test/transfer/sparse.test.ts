@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { receiveFiles, sendFiles } from '@filer/transfer';
 import { withReceiver, withSender } from './by-hand.ts';
 import { connected, receiveOptions, sendOptions, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
@@ -100,6 +100,35 @@ test.each([
   expect((await hand.hear('error'))?.header).toMatchObject({ code: 'unexpected-message' });
   await hand.messenger.close();
   expect(await outcome).toMatchObject({ ok: false });
+});
+
+test('zeros that come at once are taken one in a turn: what else the receiver does goes on between them', async () => {
+  const ends = await twoEnds();
+  let turns = 0;
+  let counting = setImmediate(function count() {
+    turns++;
+    counting = setImmediate(count);
+  });
+  onTestFinished(() => clearImmediate(counting));
+  const taken: number[] = [];
+  const { hand, outcome } = await withReceiver(ends, {
+    on: (event) => {
+      if (event.type === 'progress') taken.push(turns);
+    },
+  });
+  const zeros = Buffer.alloc(24 * MiB);
+  await hand.offer({ a: zeros.length });
+  await hand.file(0, zeros.length);
+  const said = Array.from({ length: 24 }, (_, n) =>
+    hand.say({ type: 'zeros', entry: '0', offset: String(n * MiB) }),
+  );
+  await Promise.all(said);
+  await hand.end(0, zeros);
+  await hand.hear('receipts');
+  expect(taken.length).toBe(24);
+  expect(new Set(taken).size).toBe(24);
+  await hand.messenger.close();
+  await outcome;
 });
 
 test('a receiver that does not know zeros as a message gets them as chunks', async () => {

@@ -48,6 +48,16 @@ export class SoughtSums {
     this.#blocks.set(sum, block);
   }
 
+  /** Blocks are added in their order. */
+  forgetBefore(block: number): void {
+    for (const [sum, known] of this.#blocks) {
+      if (known >= block) break;
+      this.#blocks.delete(sum);
+    }
+    this.#glance.fill(0);
+    for (const sum of this.#blocks.keys()) this.#glance[sum >>> 16] = 1;
+  }
+
   /**
    * The first place from which on 1 MiB has one of these sums.
    *

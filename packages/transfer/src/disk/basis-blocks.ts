@@ -35,18 +35,20 @@ export class BasisBlocks implements BlockSource {
 
   /** Of an older version alone: what an earlier try left is written over while it is read. */
   get readAt(): BlockSource['readAt'] {
-    if (this.#older === undefined || this.#ownBytes > 0) return undefined;
-    return (from, bytes) => this.#readAt(from, bytes);
+    const older = this.#older;
+    if (older === undefined) return undefined;
+    return (from, bytes) => this.#readFrom(older.descriptor, from, bytes);
   }
 
   /** @returns fewer bytes where the file has become shorter */
   async read(block: number, bytes: number): Promise<Buffer | undefined> {
-    return await this.#readAt(block * DIGEST_BLOCK_BYTES, bytes);
+    const offset = block * DIGEST_BLOCK_BYTES;
+    const from = this.isOwn(offset, bytes) ? this.#own : (this.#older?.descriptor ?? this.#own);
+    return await this.#readFrom(from, offset, bytes);
   }
 
-  async #readAt(offset: number, bytes: number): Promise<Buffer | undefined> {
+  async #readFrom(from: number, offset: number, bytes: number): Promise<Buffer | undefined> {
     this.#block ??= Buffer.allocUnsafeSlow(DIGEST_BLOCK_BYTES);
-    const from = this.isOwn(offset, bytes) ? this.#own : (this.#older?.descriptor ?? this.#own);
     try {
       const got = await readSome(from, this.#block.subarray(0, bytes), offset);
       return this.#block.subarray(0, got);

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   abandonMessage,
   basisMessage,
@@ -68,9 +69,11 @@ export class AcceptedTransfer {
         transfer.#parts.watchdog.during(transfer.#streams.chunk(chunk, recycle)),
       );
     })
-    .on(zerosMessage, ({ entry, offset }, transfer) => {
+    .on(zerosMessage, async ({ entry, offset }, transfer) => {
       const chunk = { entry, offset, content: ZERO_BLOCK, block: ZEROS };
-      return transfer.#parts.watchdog.during(transfer.#streams.chunk(chunk, () => undefined));
+      await transfer.#parts.watchdog.during(transfer.#streams.chunk(chunk, () => undefined));
+      // A thousand of them may come at once, each 1 MiB to be digested.
+      await turn();
     })
     .on(smallMessage, (small, transfer) => {
       const file = transfer.#withPermitted(small);

@@ -15,6 +15,9 @@ const BLOCKS_BEFORE = 16;
 /** Where so much in a row is in no place of the basis, in bytes, the rest is sent without looking: that costs processor time. */
 const MAX_SOUGHT_BYTES = 128 * 1024 * 1024;
 
+/** Blocks of the basis that are remembered behind the place that is sent: 16 GiB, with some 3 MB for digests and sums. */
+const MAX_BEHIND = 16_384;
+
 /** Blocks that have the sum of one of the basis and are another: more come of a receiver that makes its sums up. */
 const MAX_MISTAKEN = 64;
 
@@ -40,7 +43,8 @@ export class MovedBlocks {
   readonly #sought = new SoughtSums();
   /** Of the blocks of the basis from `#first` on. */
   readonly #digests: Buffer[] = [];
-  readonly #first: number;
+  #first: number;
+  readonly #behind: number;
   /** Whether the basis ends with them. */
   #hasAll = false;
   #run: Run | undefined;
@@ -52,16 +56,26 @@ export class MovedBlocks {
   isOver = false;
   #room: Buffer | undefined;
 
-  /** @param read reads the file @param from where the looking begins */
-  constructor(ask: AskSums, read: ReadBlock, from: number) {
+  /**
+   * @param read reads the file
+   * @param from where the looking begins
+   * @param behind blocks of the basis before the place that is sent, that are remembered
+   */
+  constructor(ask: AskSums, read: ReadBlock, from: number, behind = MAX_BEHIND) {
+    this.#behind = behind;
     this.#ask = ask;
     this.#read = read;
     this.#soughtTo = from;
     this.#first = Math.max(0, Math.floor(from / DIGEST_BLOCK_BYTES) - BLOCKS_BEFORE);
   }
 
+  get knownBlocks(): number {
+    return this.#digests.length;
+  }
+
   /** Where a block of the file is in the basis. For blocks in their order. @param end of the file */
   async placeOf(offset: number, bytes: number, end: number): Promise<number | undefined> {
+    this.#forgetBehind(Math.floor(offset / DIGEST_BLOCK_BYTES));
     while (!this.isOver) {
       const run = this.#run ?? (await this.#seek(offset, offset + bytes, end));
       if (run === undefined) return undefined;
@@ -130,7 +144,7 @@ export class MovedBlocks {
       const { digests, sums } = await this.#ask(first, BLOCKS_AT_ONCE);
       if (sums === undefined) {
         this.#hasAll = true;
-        this.isOver ||= first === this.#first;
+        this.isOver ||= this.#digests.length === 0;
         return;
       }
       for (const [n, sum] of sums.entries()) {
@@ -139,6 +153,16 @@ export class MovedBlocks {
       }
       this.#hasAll = sums.length < BLOCKS_AT_ONCE;
     }
+  }
+
+  #forgetBehind(block: number): void {
+    const run = this.#run;
+    const used = run === undefined ? block : Math.min(block, (run.end + run.shift) / DIGEST_BLOCK_BYTES);
+    const forgotten = used - this.#behind - this.#first;
+    if (forgotten <= this.#behind) return;
+    this.#digests.splice(0, forgotten);
+    this.#first += forgotten;
+    this.#sought.forgetBefore(this.#first);
   }
 
   #digestOf(block: number): Buffer | undefined {
