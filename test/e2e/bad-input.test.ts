@@ -525,7 +525,7 @@ const rows: readonly Row[] = [
     program: 'ip-server',
     type: ['invite', '--expires', 'soon'],
     on: 'server',
-    says: /--expires takes a duration such as .*7d, not "soon"/,
+    says: /--expires takes a duration .*such as .*7d, not "soon"/,
     exit: 2,
     code: 'usage',
   },

@@ -50,6 +50,13 @@ describe('joining', () => {
     await expect(TestMember.join(link, `second-${code}`)).rejects.toMatchObject({ code });
   });
 
+  test('an invite that would be over at once is refused', async () => {
+    expect(await server.run('invite', '--expires', '0s')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--expires') as unknown,
+    });
+  });
+
   test('an invite is printed once, to where its reader asked for it', async () => {
     const { stdout, stderr } = await server.run('invite');
 

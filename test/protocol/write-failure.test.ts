@@ -17,6 +17,7 @@ test.each([
   ['EPERM', 'home-not-writable', 'may not write'],
   ['ENOENT', 'home-not-writable', 'not there'],
   ['ENOTDIR', 'home-not-writable', 'a file is where'],
+  ['EEXIST', 'home-not-writable', 'a file has the name'],
   ['EIO', 'home-not-writable', 'the disk failed'],
   ['EMFILE', 'home-not-writable', 'too many files'],
   ['ESTALE', 'home-not-writable', "ESTALE: something, open '/x'"],

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readArguments } from '../../packages/program/src/binding.ts';
@@ -73,6 +73,22 @@ test('docs/cli/ lists every exit code of the table, and that of a closed output'
 
   expect(listed).toEqual([...new Set([0, ...Object.values(EXIT_CODES), 141])].toSorted((a, b) => a - b));
 });
+
+test.each(pages.filter((page) => /^docs\/cli\/(?!README)/.test(page)))(
+  'the table of the command lines names the commands of %s',
+  (page) => {
+    const row = read('docs/cli/README.md')
+      .split('\n')
+      .find((line) => line.startsWith('|') && line.includes(`](${basename(page)})`));
+    const commands = [...read(page).matchAll(/^## `(?:ip-server|filer-client) (\w[\w-]*)/gm)].map(
+      ([, name = '']) => name,
+    );
+
+    const missing = [...new Set(commands)].filter((name) => !new RegExp(`\`${name}[ \`]`).test(row ?? ''));
+
+    expect(missing).toEqual([]);
+  },
+);
 
 describe.each(pages)('%s', (page) => {
   const text = read(page);

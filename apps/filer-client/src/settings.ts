@@ -5,6 +5,7 @@ import {
   customKind,
   DURATION,
   integerKind,
+  LASTING,
   listSetting,
   LOG_FORMATS,
   LOG_LEVELS,
@@ -86,7 +87,7 @@ export const clientSettings = {
     ['/usr/local/bin/files-came', '--quietly'],
     'a program to run for each received transfer; set arguments in the configuration file',
   ),
-  onReceivedTimeoutMs: setting(DURATION, '10m', 'how long that program may take'),
+  onReceivedTimeoutMs: setting(LASTING, '10m', 'how long that program may take'),
   historyKeepMs: setting(DURATION, '365d', 'how long jobs and their receipts are kept after their end'),
   messageSpace: setting(
     SIZE,

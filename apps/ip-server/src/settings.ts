@@ -6,6 +6,7 @@ import {
   customKind,
   DURATION,
   integerKind,
+  LASTING,
   listSetting,
   LOG_FORMATS,
   LOG_LEVELS,
@@ -196,7 +197,7 @@ export const SETTINGS = {
     ['/usr/local/bin/tell-ops', '--quietly'],
     'a program to run when reports of a machine are missing, and when they come again; set arguments in the configuration file',
   ),
-  onAlarmTimeoutMs: setting(DURATION, '1m', 'how long that program may take'),
+  onAlarmTimeoutMs: setting(LASTING, '1m', 'how long that program may take'),
   webhook: optionalSetting(
     WEBHOOK,
     'https://ops.example/hooks/filer',

@@ -52,6 +52,13 @@ export const ANY_TEXT: Kind<string> = customKind('a text', (text) => text);
 /** Milliseconds. */
 export const DURATION: Kind<number> = customKind(`a duration such as ${DURATION_EXAMPLES}`, parseDuration);
 
+/** Milliseconds, for what is over at once after none. */
+export const LASTING: Kind<number> = customKind(`a duration above 0 such as ${DURATION_EXAMPLES}`, (text) => {
+  const ms = parseDuration(text);
+  if (ms < 1) throw new RangeError('out of bounds');
+  return ms;
+});
+
 /** Bytes. */
 export const SIZE: Kind<number> = customKind(`a size such as ${SIZE_EXAMPLES}`, parseSize);
 

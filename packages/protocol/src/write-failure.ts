@@ -20,6 +20,7 @@ const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EPERM: ['home-not-writable', 'this user may not write there: give this user that folder'],
   ENOENT: ['home-not-writable', 'its folder is not there: make it'],
   ENOTDIR: ['home-not-writable', 'a file is where one of its folders must be: move that file away'],
+  EEXIST: ['home-not-writable', 'a file has the name of that folder: move that file away'],
   EIO: ['home-not-writable', 'the disk failed: check it'],
   EMFILE: ['home-not-writable', 'too many files are open: raise the limit (ulimit -n)'],
   ENFILE: ['home-not-writable', 'too many files are open on this machine: end what opens them'],

@@ -238,7 +238,10 @@ test('a release that is planned is shown, taken back by --withdraw, and a part o
   const job = await stage();
   const at = new Date(Date.now() + 86_400_000).toISOString();
   expect(await anna.ask('release', job, '--at', at)).toMatchObject({ state: 'planned', at });
-  expect((await anna.run('history', job)).stdout).toContain(`release planned for ${localTime(at)}`);
+  const shown = (await anna.run('history', job)).stdout;
+  expect(shown).toContain(`release planned for ${localTime(at)}`);
+  expect(shown).toMatch(/^bob got /m); // it does not have it under its name
+  expect((await anna.run('history')).stdout).toMatch(new RegExp(`^${job} .*, release planned$`, 'm'));
   expect((await anna.run('release', job, '--withdraw', '--wave', '1')).code).toBe(2);
   expect((await anna.run('rollback', job, '--withdraw')).code).toBe(2);
 

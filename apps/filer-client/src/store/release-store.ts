@@ -185,10 +185,10 @@ export class ReleaseStore {
       if (before?.state === 'running')
         this.#database
           .prepare(
-            `UPDATE job_stages SET wanted = NULL, status = 'not reached: a newer ' || ? || ' took its place'
+            `UPDATE job_stages SET ${NOT_ASKED}
              WHERE job = ? AND rollout = ? AND wanted IS NOT NULL AND (wave > ? OR ? > ?)`,
           )
-          .run(act, job, before.number, before.wave, before.dueAt, now);
+          .run(`a newer ${act} took its place`, job, before.number, before.wave, before.dueAt, now);
       const want = this.#database.prepare(
         `UPDATE job_stages SET wanted = ?, wave = ?, keep = ?, rollout = ?, hook = NULL, code = NULL, status = ''
          WHERE job = ? AND peer = ?`,
@@ -247,7 +247,7 @@ export class ReleaseStore {
         .run(status, job, number);
       this.#database
         .prepare(
-          `UPDATE job_stages SET status = CASE WHEN code IS NULL THEN 'not reached: ' || ? ELSE status END, wanted = NULL
+          `UPDATE job_stages SET ${NOT_ASKED}
            WHERE job = ? AND rollout = ? AND wanted IS NOT NULL`,
         )
         .run(status, job, number);
@@ -258,6 +258,14 @@ export class ReleaseStore {
 /** Why nothing is asked for any more. */
 export const WITHDRAWN = 'withdrawn';
 const ASKED = 'withdrawn before it had answered: it may have done it';
+
+/** One is not asked any more. Why is said of one that has not done it, or whose program failed, and has no failure of its own. */
+const NOT_ASKED = `wanted = NULL, status = CASE WHEN code IS NOT NULL OR EXISTS (
+    SELECT 1 FROM job_stage_steps step
+    WHERE step.job = job_stages.job AND step.peer = job_stages.peer AND step.word = job_stages.word
+      AND step.state = CASE wanted WHEN 'release' THEN 'released' ELSE 'rolled-back' END
+      AND (step.hook IS NULL OR json_extract(step.hook, '$.state') = 'done'))
+  THEN status ELSE 'not reached: ' || ? END`;
 
 function orderOf({ word }: StageStep): number {
   return STAGE_WORDS.indexOf(word.state);

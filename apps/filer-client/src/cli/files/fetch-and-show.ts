@@ -1,15 +1,9 @@
-import {
-  formatBytes,
-  formatRate,
-  openProgress,
-  printable,
-  type Context,
-  type ProgressMode,
-} from '@filer/program';
+import { formatBytes, openProgress, printable, type Context, type ProgressMode } from '@filer/program';
 import { contract } from '../../api/contract.ts';
 import { call } from '../../api/daemon-client.ts';
 import type { GetDone, GetEvent, GetParams } from '../../api/contract/get.ts';
 import { cutOff } from './job-following.ts';
+import { rateInWords } from './job-summary.ts';
 import { LeftOutLinks } from './left-out-links.ts';
 import { Reasons } from './reasons.ts';
 
@@ -125,7 +119,7 @@ function summarize(
   }
   if (ok) output.line(printable(output.path(path)));
   if (filesSent + filesSkipped === 0) return;
-  const rate = `${formatBytes(bytesSent)} at ${formatRate(bytesSent, elapsedMs)}`;
+  const rate = `${formatBytes(bytesSent)}${rateInWords(bytesSent, elapsedMs)}`;
   if (ok) output.words(`${status}, ${rate}`);
   else output.words(`${countOf(filesSent)} fetched, ${filesFailed} failed, ${rate}`);
 }

@@ -106,10 +106,16 @@ function showJobs(jobs: readonly JobDocument[], { output }: Context): void {
       `${job.recipients.filter(({ state }) => state === 'delivered').length} of ${job.recipients.length}`,
       String(sum('filesSent')),
       formatBytes(sum('bytesSent')),
-      pathsInWords(job),
+      `${pathsInWords(job)}${stagedInWords(job)}`,
     ];
   });
   output.line(renderTable(JOB_COLUMNS, rows, output.columns));
+}
+
+/** Whether what was staged has its names: `, staged`, `, release planned`. */
+function stagedInWords({ stage, rollout }: JobDocument): string {
+  if (!stage) return '';
+  return rollout === null ? ', staged' : `, ${rollout.act} ${rollout.state}`;
 }
 
 function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Context): void {
@@ -167,7 +173,7 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
     });
     const proof = signatureOk ? 'signed' : 'NOT what was signed';
     output.line(
-      `${recipient} has ${printable(withoutStage(receivedAs))} (${formatBytes(size)}, ${digest.slice(0, 19)}…), ${proof}`,
+      `${recipient} ${job.stage ? 'got' : 'has'} ${printable(withoutStage(receivedAs))} (${formatBytes(size)}, ${digest.slice(0, 19)}…), ${proof}`,
     );
   }
   for (const removal of keptRemovals(member, kept)) {

@@ -20,6 +20,11 @@ export function recipientInWords(recipient: RecipientDocument): string {
   const how =
     state === 'running'
       ? `${filesSent === 1 ? '1 file' : `${filesSent} files`}, ${formatBytes(bytesSent)} of ${formatBytes(bytesTotal)} sent`
-      : printable(status);
-  return `${name}  ${state}: ${how}${connection === null ? '' : `, ${connection}`}`;
+      : status;
+  return `${name}  ${outcomeInWords(state, how)}${connection === null ? '' : `, ${connection}`}`;
+}
+
+/** `queued: bob is offline`; what was delivered says so itself. */
+export function outcomeInWords(state: string, status: string): string {
+  return state === 'delivered' && status !== '' ? printable(status) : `${state}: ${printable(status)}`;
 }

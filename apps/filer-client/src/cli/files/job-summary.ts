@@ -1,7 +1,11 @@
-import { formatBytes, formatRate, printable, type Context } from '@filer/program';
+import { formatBytes, formatRate, type Context } from '@filer/program';
 import type { RecipientDone, SendDone } from '../../api/contract/send.ts';
 import { namesInWords, reasonOf, type GroupedReasons } from './grouped-reasons.ts';
+import { outcomeInWords } from './job-messages.ts';
 import type { Reasons } from './reasons.ts';
+
+/** Fewer bytes travel in one packet or some: the time is that of the questions and answers around them. */
+const FEW_BYTES = 64 * 1024;
 
 /** Why files and recipients of a job failed. */
 export interface Failures {
@@ -51,9 +55,10 @@ export function summarize(
       : 'once `filer-client start` runs here: it does not run now';
     output.words(`The rest goes to ${names} ${when}  job ${done.job}`);
   }
-  if (done.filesSent + done.filesSkipped === 0) return;
-  output.words(deliveredWords(done, busyMs));
   const [first] = done.recipients;
+  const isAnyThere = done.dryRun !== true && done.recipients.some(({ state }) => state === 'delivered');
+  if (done.filesSent + done.filesSkipped === 0 && !isAnyThere) return;
+  output.words(deliveredWords(done, busyMs));
   if (!done.ok || first?.state !== 'delivered') return;
   output.hint(
     isStaged
@@ -74,17 +79,21 @@ export function deliveredWords(done: SendDone, busyMs: number): string {
   const left = links === 0 ? '' : `, ${links === 1 ? '1 link' : `${links} links`} not sent`;
   const all = done.recipients.length;
   const machines = all === 1 ? '' : `; ${delivered} of ${all} machines have all of it`;
-  const rate = done.bytesSent === 0 ? '' : ` at ${formatRate(done.bytesSent, busyMs)}`;
-  const sent = `${formatBytes(done.bytesSent)} sent${rate}${pathsInWords(done.recipients)}`;
+  const sent = `${formatBytes(done.bytesSent)} sent${rateInWords(done.bytesSent, busyMs)}${pathsInWords(done.recipients)}`;
   return `${countOf(done.filesSent)} delivered${skipped}${kept}${removed}${left}${failed}, ${sent}${machines}  job ${done.job}`;
 }
 
-/** How several ended, those with the same result in one line: `bob and carol  delivered: 1 file delivered`. */
+/** ` at 3 MB/s`; nothing for so few bytes that their time says nothing of the path. */
+export function rateInWords(bytes: number, ms: number): string {
+  return bytes < FEW_BYTES ? '' : ` at ${formatRate(bytes, ms)}`;
+}
+
+/** How several ended, those with the same result in one line: `bob and carol  1 file delivered`. */
 function outcomeLines(recipients: readonly RecipientDone[]): string[] {
   const names = new Map<string, string[]>();
   for (const { name, ok, code, state = 'failed', status } of recipients) {
     // Why it failed was told.
-    const how = ok || code === 'partial' ? `${state}: ${printable(status)}` : state;
+    const how = ok || code === 'partial' ? outcomeInWords(state, status) : state;
     names.set(how, [...(names.get(how) ?? []), name]);
   }
   return [...names].map(([how, alike]) => `${namesInWords(alike)}  ${how}`);

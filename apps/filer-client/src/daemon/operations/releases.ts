@@ -124,7 +124,10 @@ function requireNoPlan({ member }: OperationContext, { id }: KeptJob, meant: rea
 /** @throws FilerError `usage` for a job of which nothing is staged */
 function requireStaged(job: KeptJob): void {
   if (keptGet(job) === undefined && shownRequest(job.request)?.stage === true) return;
-  throw new FilerError('usage', `job ${job.id} was not sent with --stage: there is nothing to release`);
+  throw new FilerError(
+    'usage',
+    `job ${job.id} was not sent with --stage: there is nothing to release or to roll back`,
+  );
 }
 
 /** @throws FilerError `usage` */

@@ -2,11 +2,11 @@ import { FilerError, formatHostPort, MAX_INVITE_USES } from '@filer/protocol';
 import {
   counted,
   defaulted,
-  DURATION,
   flag,
   formatAgo,
   formatDuration,
   integerKind,
+  LASTING,
   list,
   optional,
   renderTable,
@@ -27,7 +27,7 @@ import type { ServerClient } from '../../api/server-client.ts';
 
 export const args = {
   group: list(GROUP, 'group that joining machines belong to', { commas: true }),
-  expiresMs: defaulted(DURATION, '7d', 'how long the link is valid'),
+  expiresMs: defaulted(LASTING, '7d', 'how long the link is valid'),
   uses: defaulted(
     integerKind({ min: 1, max: MAX_INVITE_USES, example: 20 }),
     '1',
