@@ -284,3 +284,19 @@ test('what a recipient has is remembered until it has all, and no one takes from
 
   expect(left).toEqual([3, 2, 1]);
 });
+
+test('a block that ends with a hole, at the end of what was written so far, is handed on', async () => {
+  const folder = await freshFolder();
+  const held = new HeldBlocks();
+  onTestFinished(() => held.close());
+  const block = Buffer.alloc(MiB);
+  randomBytes(1000).copy(block);
+  // Zeros are left out: the file is as long as it is to be when it is whole.
+  await writeFile(join(folder, 'part'), block.subarray(0, 1000));
+  const { digest } = digestsOf(block);
+  held.add(digest, held.begin(0, join(folder, 'part')), 0, MiB);
+
+  const found = await held.read(digest, AbortSignal.timeout(60_000));
+
+  expect(found?.equals(block)).toBe(true);
+});

@@ -204,17 +204,13 @@ export class HeldBlocks {
   }
 }
 
-async function readAll(
-  descriptor: number,
-  offset: number,
-  bytes: number,
-  into?: Buffer,
-): Promise<Buffer | undefined> {
+async function readAll(descriptor: number, offset: number, bytes: number, into?: Buffer): Promise<Buffer> {
   const fits = into !== undefined && into.length >= bytes;
   const content = fits ? into.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
   for (let got = 0; got < bytes;) {
     const some = await readSome(descriptor, content.subarray(got), offset + got);
-    if (some === 0) return undefined;
+    // A file that is not whole ends before a hole; of one that was cut since, the digest tells.
+    if (some === 0) return content.fill(0, got);
     got += some;
   }
   return content;
