@@ -50,7 +50,7 @@ export class ServerHere implements AsyncDisposable {
 
 type StartOptions = [
   settings?: Readonly<Record<string, unknown>>,
-  store?: Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs' | 'cutOffMs' | 'beatMs'>,
+  store?: Partial<Pick<ServerOptions, 'storeEndMs' | 'storeAnswerMs' | 'cutOffMs' | 'beatMs' | 'log'>>,
 ];
 
 /** A network with several servers on one database. */

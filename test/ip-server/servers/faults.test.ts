@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createLogger } from '@filer/program';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openStore } from '../../../apps/ip-server/src/store/store.ts';
 import { DatabaseProxy } from '../../support/database-proxy.ts';
@@ -107,6 +108,25 @@ describe.skipIf(needs.postgres())('several servers', () => {
       .toMatchObject({
         ...{ state: 'online', server: well.id },
       });
+  });
+
+  test('that are all cut off ask each other again and again, which the log says once', async () => {
+    await using proxy = await DatabaseProxy.to(await cluster.freshDatabase());
+    await using network = await ServersHere.open(proxy.address);
+    const lines: Line[] = [];
+    const write = (line: string): boolean => lines.push(JSON.parse(line) as Line) > 0;
+    const log = await createLogger({ level: 'debug', format: 'json', stream: { write } });
+    const [a, b] = await network.startAll(2, {}, { cutOffMs: 1_000, log });
+    if (a === undefined || b === undefined) throw new Error('two were started');
+    proxy.cut();
+    const refused = (level: string): string[] =>
+      lines.flatMap(({ msg, level: at, id, code }) =>
+        msg === 'connection refused' && at === level ? [`${String(id)} ${String(code)}`] : [],
+      );
+    const asked = [a, b].map(({ id }) => `${id} timed-out`);
+    for (const each of asked)
+      await expect.poll(() => refused('debug').filter((line) => line === each).length).toBeGreaterThan(2);
+    for (const each of asked) expect(refused('info').filter((line) => line === each)).toHaveLength(1);
   });
 
   test('store a report once whose commit is answered to none: its machine goes to another server with it', async () => {

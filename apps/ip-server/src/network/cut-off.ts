@@ -27,6 +27,9 @@ const FRESH_SHARE = 0.5;
 /** One address of another server has so long to answer. */
 const ANSWER_MS = 5_000;
 
+/** A server that is cut off asks every few seconds: one that was silent for so long has stopped to. */
+const ASKS_END_MS = 30_000;
+
 export interface CutOffParts {
   readonly identity: Identity;
   readonly network: string;
@@ -54,6 +57,8 @@ export class CutOff implements Disposable {
   /** Tells that machines are to go to another server, again and again until the database answers. */
   readonly onLeft = this.#left.add;
   readonly #closed = new AbortController();
+  /** Other servers that ask whether this one is well: what they were told last, and when by `performance.now()`. */
+  readonly #askers = new Map<string, { readonly code: string; readonly at: number }>();
   #isOtherWell = false;
   #isLooking = false;
   #asking: Promise<unknown> | undefined;
@@ -62,6 +67,7 @@ export class CutOff implements Disposable {
     this.#parts = parts;
     this.#cutOffMs = parts.cutOffMs ?? CUT_OFF_MS;
     this.#timer = setInterval(() => {
+      this.#dropAskers();
       if (this.#isLooking) return;
       this.#isLooking = true;
       void this.#look().finally(() => (this.#isLooking = false));
@@ -95,6 +101,22 @@ export class CutOff implements Disposable {
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       throw cutOff(error);
+    }
+  }
+
+  /** Whether another server ended or was refused in the same way when it asked last: the log of a long outage says it once. */
+  isRepeated(id: string | undefined, { code }: FilerError): boolean {
+    if (id === undefined || !this.#others.some((other) => other.id === id)) return false;
+    const before = this.#askers.get(id);
+    this.#askers.set(id, { code, at: performance.now() });
+    return before?.code === code;
+  }
+
+  #dropAskers(): void {
+    for (const [server, { at }] of this.#askers) {
+      if (performance.now() - at < ASKS_END_MS) continue;
+      this.#askers.delete(server);
+      this.#parts.log.info('a server has stopped to ask whether this one reaches the database', { server });
     }
   }
 

@@ -47,7 +47,7 @@ export interface PeerServerParts extends Omit<MemberServices, 'texts'> {
   /** All servers of the network, where there can be several. */
   readonly group?: Pick<ServerGroup, 'list' | 'isUnlisted' | 'refresh' | 'onListed'> | undefined;
   /** Whether machines are to go to another one of them. */
-  readonly cutOff?: Pick<CutOff, 'isLeft' | 'requireStore' | 'onLeft'> | undefined;
+  readonly cutOff?: Pick<CutOff, 'isLeft' | 'requireStore' | 'onLeft' | 'isRepeated'> | undefined;
   readonly heartbeatMs: number;
   readonly software: string;
   readonly serverRecord: () => ServerRecord | undefined;
@@ -84,7 +84,9 @@ export class PeerServer extends Server {
     } catch (error) {
       if (!(error instanceof FilerError)) throw error;
       messenger.reject(error);
-      log.info('connection refused', { address: messenger.addr, id: messenger.peerId, why: error });
+      const { addr: address, peerId: id } = messenger;
+      const level = this.#parts.cutOff?.isRepeated(id, error) === true ? 'debug' : 'info';
+      log[level]('connection refused', { address, id, why: error });
     }
   }
 
