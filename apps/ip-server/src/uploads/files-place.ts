@@ -170,7 +170,7 @@ async function makeShared(folder: string, network: string): Promise<FilesFolder>
 export async function filesProblem({ shared }: Pick<FilesPlace, 'shared'>): Promise<FilerError | undefined> {
   if (shared === undefined) return undefined;
   const { folder, id } = shared;
-  const answer = await lookAt(folder, () => markerIn(folder));
+  const answer = await lookAt(join(folder, MARKER), () => markerIn(folder));
   if (answer === id) return undefined;
   return new FilerError(
     'home-not-writable',

@@ -18,14 +18,15 @@ const looks = new Map<string, Look>();
  * Looks at a folder of which calls may wait forever. What is received is written in the thread that serves all machines, so what a
  * look shows comes before it.
  *
+ * @param path names the look: what is looked for in another way at the same folder has another path
  * @param look uses no call that waits in this thread
  * @returns what it found, or NO_ANSWER after some seconds, at once where an earlier look still waits
  */
-export async function lookAt(folder: string, look: () => Promise<string | Error>): Promise<string | Error> {
-  let known = looks.get(folder);
+export async function lookAt(path: string, look: () => Promise<string | Error>): Promise<string | Error> {
+  let known = looks.get(path);
   if (known === undefined) {
-    known = { answer: look().finally(() => looks.delete(folder)), since: performance.now() };
-    looks.set(folder, known);
+    known = { answer: look().finally(() => looks.delete(path)), since: performance.now() };
+    looks.set(path, known);
   }
   const leftMs = ANSWER_MS - (performance.now() - known.since);
   if (leftMs <= 0) return NO_ANSWER;
