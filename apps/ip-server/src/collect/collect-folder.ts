@@ -18,7 +18,7 @@ export async function requireFolder(folder: string): Promise<void> {
   );
 }
 
-/** Whether the folder answers, be it that nothing can be written there. */
+/** Whether the folder answers, even where nothing can be written there. */
 export async function answersNow(folder: string): Promise<boolean> {
   return (await lookAt(folder, () => writesIn(folder))) !== NO_ANSWER;
 }
