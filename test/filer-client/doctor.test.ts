@@ -132,6 +132,22 @@ test('a machine that has not joined is told how to join, with exit 3', async () 
   expect(code).toBe(3);
 });
 
+test('before a machine joins, the folder of its home is not missing: its disk is looked at', async () => {
+  const { of } = await doctor(join(await freshFolder(), 'filer', 'home'));
+
+  expect(of('home')).toMatchObject(WORKING_DISK);
+});
+
+test('a damaged key is told once', async () => {
+  await network.join('spoilt');
+  await writeFile(join(network.home('spoilt'), 'key.pem'), 'no key');
+  const { code, of } = await doctor(network.home('spoilt'));
+
+  expect(of('identity')).toMatchObject({ state: 'failed' });
+  expect(of('store')).toEqual({});
+  expect(code).toBe(1);
+});
+
 test('a home whose database is damaged is looked at all the same', async () => {
   const home = network.home('damaged');
   await network.join('damaged');
@@ -139,6 +155,8 @@ test('a home whose database is damaged is looked at all the same', async () => {
   const { code, of } = await doctor(home);
 
   expect(of('store')).toMatchObject({ state: 'failed', facts: { code: 'store-damaged' } });
+  // No other check fails that could say more.
+  expect(of('store')['remedy']).toContain('backup');
   expect(of('home')).toMatchObject(WORKING_DISK);
   expect(code).toBe(1);
 });

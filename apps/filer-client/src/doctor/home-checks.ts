@@ -36,7 +36,8 @@ export async function* checkHome(
   settings: Pick<ClientSettings, 'inbox' | 'keepFree'>,
   watched: number,
 ): AsyncGenerator<Check, void, void> {
-  yield await checkKeys(home);
+  const keys = await checkKeys(home);
+  yield keys;
   const keepFreeBytes = settings.keepFree;
   const folder = dirname(home.databaseFile);
   const otherwise = 'or set FILER_HOME to a folder that this user can write';
@@ -44,6 +45,7 @@ export async function* checkHome(
     check: 'home',
     folder,
     keepFreeBytes,
+    isMadeLater: keys.facts['code'] === 'not-joined',
     remedy: `make it writable for this user (\`ls -ld ${shellWord(folder)}\`, \`findmnt -T ${shellWord(folder)}\`), ${otherwise}`,
   });
   const inbox = resolve(settings.inbox ?? home.inbox);

@@ -102,14 +102,18 @@ async function lookHere(
     show(check);
   };
   if (!(error instanceof FilerError)) throw error;
-  // That it has not joined, the check of the identity says.
-  if (error.code !== 'not-joined')
-    take(failedBy(what, error, what === 'store' ? STORE_REMEDY : DAEMON_REMEDY));
+  if (what === 'daemon') take(failedBy(what, error, DAEMON_REMEDY));
   for await (const check of checkHome(home, settings, 0)) take(check);
+  // What the check of the identity has said is said once: that it has not joined, or that a file is damaged.
+  const store = failedBy('store', error, STORE_REMEDY);
+  const isSaid = checks.some(
+    ({ summary, facts }) => summary === store.summary || facts['code'] === 'not-joined',
+  );
+  if (what === 'store' && !isSaid) take(store);
   return { checks, named: [] };
 }
 
-const STORE_REMEDY = 'the checks of the home below say what to do';
+const STORE_REMEDY = 'where a check above failed, do what it says; else restore the home from a backup';
 const DAEMON_REMEDY =
   '`filer-client stop`, then `filer-client start`; with systemd: `systemctl --user restart filer-client`';
 
