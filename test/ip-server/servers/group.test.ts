@@ -22,8 +22,8 @@ describe.skipIf(needs.postgres())('a server among several', () => {
   afterAll(() => cluster[Symbol.asyncDispose]());
   afterEach(() => void vi.useRealTimers());
 
-  /** Two servers of one network, and a machine that is online at the second one. */
-  async function twoServers() {
+  /** Three servers of one network, and a machine that is online at the second one. */
+  async function someServers() {
     const address = await cluster.freshDatabase();
     const store = await openStore(address);
     onTestFinished(() => store.close());
@@ -38,17 +38,17 @@ describe.skipIf(needs.postgres())('a server among several', () => {
       await directory.beginRun();
       return directory;
     };
-    const [a, b] = [await open('a'), await open('b')];
+    const [a, b, c] = [await open('a'), await open('b'), await open('c')];
     const membership = network.membership('nas');
     await b.admit({ membership, countsUse: true, now: 1_500_000 });
     b.see(membership.id, 'online', 1);
     expect(await b.flush()).toBeUndefined();
     await a.follow();
-    return { a, b, registry, servers, network, address, wakefulness, id: membership.id };
+    return { a, b, c, registry, servers, network, address, wakefulness, id: membership.id };
   }
 
   test('that stood still does not take back a machine that has gone to another one meanwhile', async () => {
-    const { a, b, wakefulness, id } = await twoServers();
+    const { a, b, wakefulness, id } = await someServers();
     // It was here, and has gone while this server stood still.
     a.see(id, 'online', 2);
     await a.flush();
@@ -73,8 +73,33 @@ describe.skipIf(needs.postgres())('a server among several', () => {
     expect(b.get(id)).toMatchObject({ presence: 'online', server: 'a' });
   });
 
+  test('and two others know after one look each what any of them has changed, and tell their machines the same', async () => {
+    const { a, b, c, network, id } = await someServers();
+    await c.follow();
+    const told = a.seq;
+    const late = network.membership('late');
+    await a.admit({ membership: late, countsUse: true, now: 1_500_000 });
+    const gone = network.membership('gone');
+    await c.admit({ membership: gone, countsUse: true, now: 1_500_000 });
+    b.see(id, 'lost', 2);
+    expect(await b.flush()).toBeUndefined();
+    await c.leave(gone.id);
+    for (const each of [a, b, c]) await each.follow();
+    const known = [a, b, c].map((each) => ({
+      seq: each.seq,
+      page: parseDirectory(each.page(told, 0).message),
+      states: [id, late.id, gone.id].map((of) => [each.get(of)?.status, each.get(of)?.presence]),
+    }));
+    for (const each of known) expect(each).toEqual(known[0]);
+    expect(known[0]?.states).toEqual([
+      ['member', 'lost'],
+      ['member', expect.any(String)],
+      ['left', expect.any(String)],
+    ]);
+  });
+
   test('begins again with what the database has when that has lost what was told', async () => {
-    const { a, b, registry, network, address, id } = await twoServers();
+    const { a, b, registry, network, address, id } = await someServers();
     const known = await registry.seq();
     const late = network.membership('late');
     await a.admit({ membership: late, countsUse: true, now: 1_500_000 });
@@ -104,7 +129,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
   });
 
   test('stores again the removals and leaves that the database has lost, and no machine is back by that', async () => {
-    const { a, b, registry, network, address, id } = await twoServers();
+    const { a, b, registry, network, address, id } = await someServers();
     const open = (directory: Directory) => Removals.open(network.networkKey.id, registry, directory);
     const [ofA, ofB] = [await open(a), await open(b)];
     const known = await registry.seq();
@@ -124,7 +149,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
   });
 
   test('that is taken off the list loses its machines at all others', async () => {
-    const { a, b, servers, id } = await twoServers();
+    const { a, b, servers, id } = await someServers();
     const before = a.seq;
     expect(await servers.forget('b')).toBe(true);
     expect(await servers.forget('b')).toBe(false);
@@ -136,7 +161,7 @@ describe.skipIf(needs.postgres())('a server among several', () => {
   });
 
   test('loses machines of a dead one, of one without an entry too, but only when the database was there for a lease', async () => {
-    const { a, servers, id } = await twoServers();
+    const { a, servers, id } = await someServers();
     const state = { isAway: false, beats: 0, entries: [] as KnownEntry[] };
     const entry = { id: 'a', addresses: [], software: '' };
     const known = (name: string, silentMs: number): KnownEntry => ({

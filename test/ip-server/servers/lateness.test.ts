@@ -90,26 +90,30 @@ describe.skipIf(needs.postgres())('schedules of machines of several servers', ()
     const judge = { name: 'a' };
     const a = await monitor('a', address, judge);
     const b = await monitor('b', address, judge);
+    const c = await monitor('c', address, judge);
     await a.announce('NAS', [schedule]);
-    // It goes to the other server, and reports there.
+    // It goes to another server, and reports there.
     for (let seq = 1; seq <= 5; seq++) {
       time.now += MINUTE;
       expect(await b.append([report(seq)])).toEqual(['stored']);
-      for (const each of [a, b]) await each.sweep();
+      for (const each of [a, b, c]) await each.sweep();
     }
     expect(said).toEqual([]);
 
     time.now += 4 * MINUTE;
-    for (const each of [b, a, b, a]) await each.sweep();
+    for (const each of [b, c, a, b, a, c]) await each.sweep();
     expect(said).toEqual(['missing at a']);
 
-    // The other server takes over what the first one has judged.
-    judge.name = 'b';
-    for (const each of [b, a, b]) await each.sweep();
-    expect(said).toEqual(['missing at a']);
-    await Promise.all([a.append([report(6)]), b.append([report(6)])]);
+    // The others take over what the first one has judged, one after the other, and all look at once.
+    for (const name of ['b', 'c']) {
+      judge.name = name;
+      await Promise.all([a, b, c].map((each) => each.sweep()));
+      await Promise.all([a, b, c].map((each) => each.sweep()));
+      expect(said).toEqual(['missing at a']);
+    }
+    await Promise.all([a, b, c].map((each) => each.append([report(6)])));
     expect(said.filter((each) => each.startsWith('back'))).toHaveLength(1);
-    for (const each of [a, b]) await each.close();
+    for (const each of [a, b, c]) await each.close();
   });
 
   test.for(['before', 'after'])(
