@@ -12,7 +12,7 @@
  *   beginning, both ways.
  * - Speeds: the sender and most machines 50 Mbit/s up and down; where it says mixed, 60 % of them, 25 % 200 Mbit/s, 10 % 20 Mbit/s
  *   and 5 % 5 Mbit/s. Those who die: 2 %, at random moments of the first 40 s.
- * - Those that are done give nothing to those that come later; in the program one of them does, at a time.
+ * - Those that are done give nothing to those that come later; in the program some of them do.
  *
  * Printed, as the worst of three runs, is the time until all that are not slow and do not die have 256 MiB, in times of 1→1, when the last one of all has it, and
  * what the sender sent, in files.

@@ -22,7 +22,10 @@ class Late {
   readonly heard = new Map<string, Promise<unknown[]>>();
   readonly race: RelayRace;
 
-  constructor(says: Readonly<Record<string, Says>>) {
+  /** @param rates of earlier jobs */
+  constructor(says: Readonly<Record<string, Says>>, rates: Readonly<Record<string, number>> = {}) {
+    const known = new KnownRates();
+    for (const [id, rate] of Object.entries(rates)) known.note(id, rate);
     const earlier = new EarlierHolders({
       job: 'job',
       candidates: () => Object.keys(says).map((id) => ({ id, passes: true })),
@@ -35,7 +38,7 @@ class Late {
         return dialler;
       },
     });
-    this.race = new RelayRace(1, new KnownRates(), [], earlier);
+    this.race = new RelayRace(1, known, Object.keys(rates), earlier);
     this.race.found(1);
     onTestFinished(() => this.race[Symbol.dispose]());
   }
@@ -60,11 +63,12 @@ class Late {
   /** @returns who it takes a block from */
   async enter(
     passes = true,
+    id = 'late',
   ): Promise<{ readonly lane: RelayLane; readonly from: () => Promise<string | undefined> }> {
     const { dialler: channel } = await connected();
     const { signal: stop } = new AbortController();
     const how = { channel, limit: undefined, stop, failed: () => undefined };
-    const lane = this.race.enter({ id: 'late', passes }, how);
+    const lane = this.race.enter({ id, passes }, how);
     return { lane, from: () => lane.holderOf(0, 5, block) };
   }
 
@@ -147,4 +151,36 @@ test('a holder that leaves is replaced by the sender', async () => {
 
   expect(await from()).toBeUndefined();
   lane.close(true);
+});
+
+test('where one leaves in the middle the next is asked', async () => {
+  const leave = Promise.withResolvers<void>();
+  const late = new Late({
+    a: async (messenger) => {
+      await honest(messenger);
+      await leave.promise;
+      await messenger.close();
+    },
+    b: honest,
+  });
+  const { lane, from } = await late.enter();
+  await expect.poll(() => late.race.holderOf('late')?.id).toBe('a');
+
+  leave.resolve();
+  await expect.poll(() => late.race.holderOf('late')?.id).toBe('b');
+
+  expect(await from()).toBe('b');
+  expect(late.asked).toEqual(['a', 'b']);
+  lane.close(true);
+  await late.left();
+});
+
+test('one that was slow before keeps no other late one from taking of those that have all', async () => {
+  const late = new Late({ a: honest, b: honest }, { slow: 1_000_000, fast: 100_000_000, other: 100_000_000 });
+
+  const lanes = [await late.enter(true, 'slow'), await late.enter(true, 'fast')];
+
+  for (const id of ['slow', 'fast']) await expect.poll(() => late.race.holderOf(id)?.id).toMatch(/^[ab]$/);
+  for (const { lane } of lanes) lane.close(true);
+  await late.left();
 });

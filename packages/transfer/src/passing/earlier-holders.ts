@@ -27,6 +27,9 @@ export interface EarlierHolder {
   readonly stop: AbortSignal;
 }
 
+/** So many take part at a time: each costs a connection. */
+const MOST_AT_ONCE = 3;
+
 /** What a holder that was asked takes part with. */
 interface Lane {
   heard(): void;
@@ -34,61 +37,68 @@ interface Lane {
 }
 
 /**
- * Recipients whose transfers have ended well: where one comes late, one of them is asked over a connection of its own, and hands
- * on what it has. Nothing of it is believed without the sender's digests, as of each holder.
+ * Recipients whose transfers have ended well: for each that comes late and would get all from the sender, one of them is asked over a
+ * connection of its own, and hands on what it has; where it leaves, the next one is. Nothing of it is believed without the sender's digests, as of each holder.
  */
 export class EarlierHolders {
   readonly #options: EarlierHoldersOptions;
-  /** Those that could not help. */
-  readonly #tried = new Set<string>();
-  #asking: AbortController | undefined;
+  /** Those that were asked: they take part, or could not help. */
+  readonly #asked = new Set<string>();
+  /** By the late ones for which they are asked. */
+  readonly #asking = new Map<string, AbortController>();
 
   constructor(options: EarlierHoldersOptions) {
     this.#options = options;
   }
 
-  /** Asks one after the other, unless one takes part. @param enter makes one take part */
-  ask(late: RelayMember, enter: (holder: EarlierHolder) => Lane): void {
-    if (this.#asking !== undefined) return;
-    const candidates = this.#options.candidates(late).filter(({ id }) => !this.#tried.has(id));
-    if (candidates.length === 0) return;
+  /**
+   * Asks one after the other.
+   *
+   * @param isNeeded whether the late one gets all from the sender still
+   * @param enter makes one take part
+   */
+  ask(late: RelayMember, isNeeded: () => boolean, enter: (holder: EarlierHolder) => Lane): void {
+    if (this.#asking.has(late.id) || this.#asking.size >= MOST_AT_ONCE) return;
     const asking = new AbortController();
-    this.#asking = asking;
-    void this.#ask(candidates, enter, asking.signal).finally(() => {
-      if (this.#asking === asking) this.#asking = undefined;
+    this.#asking.set(late.id, asking);
+    void this.#ask(late, isNeeded, enter, asking.signal).finally(() => {
+      if (this.#asking.get(late.id) === asking) this.#asking.delete(late.id);
     });
   }
 
   /** No one needs them now. */
   end(): void {
-    this.#asking?.abort(new FilerError('interrupted', 'no one takes anything from here now'));
-    this.#asking = undefined;
+    for (const asking of this.#asking.values())
+      asking.abort(new FilerError('interrupted', 'no one takes anything from here now'));
+    this.#asking.clear();
   }
 
   async #ask(
-    candidates: readonly RelayMember[],
+    late: RelayMember,
+    isNeeded: () => boolean,
     enter: (holder: EarlierHolder) => Lane,
     stop: AbortSignal,
   ): Promise<void> {
-    for (const member of candidates) {
-      this.#tried.add(member.id);
+    for (const member of this.#options.candidates(late)) {
+      if (stop.aborted || !isNeeded()) return;
+      if (this.#asked.has(member.id)) continue;
+      this.#asked.add(member.id);
       try {
-        if (await this.#converse(member, enter, stop)) return;
+        await this.#converse(member, enter, stop);
       } catch (error) {
         if (!(error instanceof FilerError)) throw error;
       }
-      if (!stop.aborted) continue;
-      this.#tried.delete(member.id);
-      return;
+      // One that was needed no longer may be needed again.
+      if (stop.aborted) this.#asked.delete(member.id);
     }
   }
 
-  /** @returns whether it took part, to the end of its connection @throws FilerError why it could not */
+  /** Resolves when it has taken part, to the end of its connection. @throws FilerError why it could not */
   async #converse(
     member: RelayMember,
     enter: (holder: EarlierHolder) => Lane,
     stop: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const late = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)]);
     const channel = await this.#options.open(member.id, late).catch((error: unknown) => {
       if (late.aborted) throw new FilerError('peer-unreachable', 'it does not answer', { cause: error });
@@ -98,7 +108,7 @@ export class EarlierHolders {
     late.addEventListener('abort', close, { once: true });
     let lane: Lane | undefined;
     try {
-      if (late.aborted) return false;
+      if (late.aborted) return;
       channel.setLimits?.(TRANSFER_LIMITS);
       await send(channel, holdMessage.format({ job: this.#options.job }));
       const digests: string[] = [];
@@ -112,13 +122,11 @@ export class EarlierHolders {
           if (!named.complete) continue;
           late.removeEventListener('abort', close);
           stop.addEventListener('abort', close, { once: true });
-          if (stop.aborted) return false;
-          this.#tried.delete(member.id);
+          if (stop.aborted) return;
           lane = enter({ member: { ...member, hasAll: true }, channel, digests, stop });
         } else throw outOfPlace(message.header['type'] ?? 'a message without a type');
       }
       if (lane === undefined) throw await lossOf(channel);
-      return true;
     } finally {
       lane?.close(false);
       late.removeEventListener('abort', close);

@@ -69,8 +69,10 @@ export class RelayRace implements Race, Disposable {
 
   /** One that would get all from the sender gets it of those that are done. */
   #askEarlier(late: RelayMember): void {
-    if (!late.passes || this.#plan.holderOf(late.id) !== undefined) return;
-    this.#earlier?.ask(late, ({ member, channel, digests: has, stop }) =>
+    const isNeeded = (): boolean =>
+      this.#lanes.get(late.id)?.isOpen === true && this.#plan.holderOf(late.id) === undefined;
+    if (!late.passes || !isNeeded()) return;
+    this.#earlier?.ask(late, isNeeded, ({ member, channel, digests: has, stop }) =>
       this.enter(member, { channel, limit: undefined, stop, failed: () => undefined, has }),
     );
   }
