@@ -49,7 +49,7 @@ test('a server without others lets machines come whatever the database does', as
   expect(server.isLeft).toBe(false);
 });
 
-test('another server that asks again and again is told apart from machines, until it has stopped to', async () => {
+test('another server that asks again and again is told apart from machines, until it stops asking', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const { server, other, lines } = await cutOff(0);

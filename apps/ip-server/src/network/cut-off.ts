@@ -27,7 +27,7 @@ const FRESH_SHARE = 0.5;
 /** One address of another server has so long to answer. */
 const ANSWER_MS = 5_000;
 
-/** A server that is cut off asks every few seconds: one that was silent for so long has stopped to. */
+/** A server that is cut off asks every few seconds: one that was silent for so long has stopped asking. */
 const ASKS_END_MS = 30_000;
 
 export interface CutOffParts {
@@ -116,7 +116,7 @@ export class CutOff implements Disposable {
     for (const [server, { at }] of this.#askers) {
       if (performance.now() - at < ASKS_END_MS) continue;
       this.#askers.delete(server);
-      this.#parts.log.info('a server has stopped to ask whether this one reaches the database', { server });
+      this.#parts.log.info('a server no longer asks whether this one reaches the database', { server });
     }
   }
 

@@ -184,7 +184,7 @@ function mailboxMessageOf(row: Row): MailboxMessage {
 
 const NOW = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 const LEASE = `interval '${LEASE_MS} milliseconds'`;
-/** The timers move before the lease is over: the one that held them has stopped to use them by then. */
+/** The timers move before the lease is over: the one that held them has stopped using them by then. */
 export const ALIVE = `is_stopped = 0 AND beat_at > clock_timestamp() - ${LEASE}`;
 
 const ADOPT = `
