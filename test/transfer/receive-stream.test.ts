@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { receiveStream, sendFiles, StreamSink } from '@filer/transfer';
@@ -49,6 +49,21 @@ describe.each([0, 1, 1000, MiB, 3 * MiB + 17])('a file of %i bytes', (size) => {
     expect(sent).toMatchObject({ ok: true, filesDelivered: 1, files: [{ path: '-' }] });
     expect(sink.written().equals(content)).toBe(true);
   });
+});
+
+test('holes of a sparse file go into a stream as zeros, after a cut, too', async () => {
+  const ends = await twoEnds();
+  const [size, written] = [8 * MiB + 3, randomBytes(2 * MiB + 9)];
+  await writeFile(join(ends.home, 'file'), written);
+  await truncate(join(ends.home, 'file'), size);
+  const sink = keeping();
+  const first = await stream(ends, sink, 4 * MiB);
+  expect(first.received.error?.code).toBe('connection-closed');
+
+  const { sent, received } = await stream(ends, sink);
+
+  expect([received.error, sent.ok]).toEqual([undefined, true]);
+  expect(sink.written().equals(Buffer.concat([written], size))).toBe(true);
 });
 
 test.each([
