@@ -1,6 +1,17 @@
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  afterEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest';
+import { DirectoryStore } from '../../../apps/filer-client/src/store/directory-store.ts';
 import { PATHS } from '../../../apps/filer-client/src/network/paths.ts';
 import { direct } from '../../../apps/filer-client/src/network/paths/direct.ts';
 import { until } from '../../support/in-process.ts';
@@ -43,6 +54,25 @@ describe('two machines that cannot dial each other', () => {
     await ben.sees('anna', isRelayed);
     const { jobs } = await anna.ask('history');
     expect((jobs as Line[])[0]).toMatchObject({ recipients: [{ connection: 'relayed by ip-server' }] });
+  });
+
+  test('one that came a moment ago, which the directory does not tell yet, is reached over it', async () => {
+    const { byId } = DirectoryStore.prototype;
+    const told = vi.spyOn(DirectoryStore.prototype, 'byId').mockImplementation(function (
+      this: DirectoryStore,
+      id,
+    ) {
+      const found = byId.call(this, id);
+      return found && { ...found, state: 'stopped' };
+    });
+    onTestFinished(() => told.mockRestore());
+    const file = join(network.folder, 'c.txt');
+    await writeFile(file, 'c');
+
+    expect(await anna.ask('send', file, '--to', 'ben')).toMatchObject({
+      ok: true,
+      recipients: [{ name: 'ben', connection: 'relayed by ip-server' }],
+    });
   });
 
   test('a text goes over it, and with --direct-only nothing does', async () => {

@@ -22,7 +22,7 @@ import type { Member } from './member.ts';
 import type { Outreach } from './outreach.ts';
 import { candidatesOf, PATHS, type Candidate, type Ways } from './paths.ts';
 import { DIRECT } from './paths/direct.ts';
-import { pathsTo } from './paths/paths-to.ts';
+import { pathsByServer, pathsTo } from './paths/paths-to.ts';
 import type { Path } from './paths/path.ts';
 import type { DialMember } from './paths/relayed.ts';
 import { race, type Attempt } from './paths/race.ts';
@@ -65,7 +65,7 @@ interface FirstLinkOptions extends DialPeerOptions {
 
 /**
  * Reaches a peer at the addresses that this machine knows; where none answers, at those that the server knows now: the peer
- * may have moved.
+ * may have moved, or come.
  *
  * @throws FilerError `peer-unreachable`, `identity-changed`, the peer's refusal, or the reason of `signal`
  */
@@ -84,8 +84,37 @@ export async function reachPeer(
     if (!(error instanceof FilerError) || error.code !== 'peer-unreachable') throw error;
     await access.refresh(options.signal);
     const fresh = member.directory.byId(peer.id) ?? peer;
-    if (fresh.record?.seq === known.record?.seq) throw error;
-    return dialPeer(outreach, fresh, about, options);
+    const hasCome = fresh.state === 'online' && known.state !== 'online';
+    if (hasCome || fresh.record?.seq !== known.record?.seq) return dialPeer(outreach, fresh, about, options);
+    if (fresh.state === 'online') throw error;
+    const found = await reachByServer(outreach, fresh, about, options);
+    if (found === undefined) throw error;
+    return found;
+  }
+}
+
+/**
+ * Reaches a peer that is not online as far as the directory tells, which tells it by a timer: whether it came a moment ago is known to
+ * the server alone.
+ *
+ * @returns undefined where it is not there
+ * @throws FilerError the peer's refusal, or the reason of `signal`
+ */
+async function reachByServer(
+  outreach: Outreach,
+  peer: KnownPeer,
+  about: ConnectionPurpose,
+  options: ReachOptions,
+): Promise<PeerConnection | undefined> {
+  const come: KnownPeer = { ...peer, state: 'online' };
+  try {
+    return await dialPeer(outreach, come, about, {
+      ...options,
+      paths: pathsByServer(outreach, come, options.ways),
+    });
+  } catch (error) {
+    if (error instanceof FilerError && error.code === 'peer-unreachable') return undefined;
+    throw error;
   }
 }
 

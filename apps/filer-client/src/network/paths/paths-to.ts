@@ -17,3 +17,11 @@ export function pathsTo(
     ...(ways === 'direct' ? [] : [relayed(outreach, peer, dialMember)]),
   ];
 }
+
+/** Those on which the server brings the two together, without any other machine. */
+export function pathsByServer(outreach: Outreach, peer: KnownPeer, ways: Ways = 'any'): Path[] {
+  return [
+    ...(ways === 'relay' ? [] : [punched(outreach, peer)]),
+    ...(ways === 'direct' ? [] : [relayed(outreach, peer, undefined)]),
+  ];
+}

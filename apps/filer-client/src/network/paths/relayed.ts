@@ -57,8 +57,10 @@ interface KnownRelay {
 /**
  * Over the ip-server or a member that relays, the nearest first: each joins a connection of each of the two and cannot read what
  * passes.
+ *
+ * @param dialMember undefined: over the ip-server alone
  */
-export function relayed(outreach: Outreach, peer: KnownPeer, dialMember: DialMember): Path {
+export function relayed(outreach: Outreach, peer: KnownPeer, dialMember: DialMember | undefined): Path {
   const { relays } = outreach.member;
   return {
     kind: relayedBy(SERVER_NAME),
@@ -88,13 +90,15 @@ async function over(
     return { ...(await dialOver(stream, { ...ends, where }, { signal, timeoutMs: TIMEOUT_MS })), path };
   } catch (error) {
     // An answer says nothing against the relay: the other machine may be away.
-    const isAnswer = error instanceof FilerError && ANSWERS.has(error.code);
+    const code = error instanceof FilerError ? error.code : undefined;
+    const isAway = code === 'peer-unreachable' && path === relayedBy(SERVER_NAME);
+    const isAnswer = isAway || (code !== undefined && ANSWERS.has(code));
     if (!signal.aborted && !isAnswer) relays.failed(path);
     throw error;
   }
 }
 
-function relaysTo(outreach: Outreach, peer: KnownPeer, dialMember: DialMember): KnownRelay[] {
+function relaysTo(outreach: Outreach, peer: KnownPeer, dialMember: DialMember | undefined): KnownRelay[] {
   const { access, member } = outreach;
   const { current } = access;
   if (current === undefined || peer.state !== 'online') return [];
@@ -113,10 +117,10 @@ function relaysTo(outreach: Outreach, peer: KnownPeer, dialMember: DialMember): 
       return { at: remoteOf(session.messenger), token };
     },
   };
-  const ofMember = (relay: KnownPeer): KnownRelay => ({
+  const ofMember = (relay: KnownPeer, dial: DialMember): KnownRelay => ({
     path: relayedBy(relay.name),
     place: async (signal) => {
-      const messenger = await dialMember(relay, signal);
+      const messenger = await dial(relay, signal);
       try {
         const asked = placeMessage.format({ peer: peer.id });
         const { answer, ms } = await askForPlace(new Session(messenger), asked, signal);
@@ -137,7 +141,10 @@ function relaysTo(outreach: Outreach, peer: KnownPeer, dialMember: DialMember): 
       })
     : [];
   const nearest = relays.inOrder(members, ({ name }) => relayedBy(name)).slice(0, MAX_MEMBERS);
-  return [...(offers.has(RELAY) ? [ofServer] : []), ...nearest.map(ofMember)];
+  return [
+    ...(offers.has(RELAY) ? [ofServer] : []),
+    ...(dialMember === undefined ? [] : nearest.map((relay) => ofMember(relay, dialMember))),
+  ];
 }
 
 /** Waits while as much is relayed for this machine as may be. @throws FilerError what the relay says, or the reason of `signal` */
