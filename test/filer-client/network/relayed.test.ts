@@ -57,12 +57,11 @@ describe('two machines that cannot dial each other', () => {
   });
 
   test('one that came a moment ago, which the directory does not tell yet, is reached over it', async () => {
-    const { byId } = DirectoryStore.prototype;
     const told = vi.spyOn(DirectoryStore.prototype, 'byId').mockImplementation(function (
       this: DirectoryStore,
       id,
     ) {
-      const found = byId.call(this, id);
+      const found = this.peers().find((peer) => peer.id === id);
       return found && { ...found, state: 'stopped' };
     });
     onTestFinished(() => told.mockRestore());
