@@ -237,6 +237,17 @@ test('one that has what a stopped release asks for is not called one that was no
   expect(stage()).toMatchObject({ wanted: undefined, status: expect.stringContaining('not reached') });
 });
 
+test('one that has what a withdrawn release was to bring is not called one from which it was taken back', async () => {
+  answer = () => ({ state: 'released' });
+  begin('release', [[bob.id]]);
+  await ended();
+  rollouts.begin({ job, act: 'release', pauseMs: 0, dueAt: Date.now() + 3_600_000 }, [[bob.id]], 1);
+
+  rollouts.withdraw(job, 'release', [bob.id]);
+
+  expect(stage()).toMatchObject({ word: { state: 'released' }, wanted: undefined, status: '' });
+});
+
 test('one whose program failed, and that a stopped release did not ask again, was not reached', async () => {
   answer = () => ({ state: 'released', hook: FAILED });
   begin('release', [[bob.id]]);

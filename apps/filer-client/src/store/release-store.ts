@@ -226,7 +226,9 @@ export class ReleaseStore {
   withdraw(job: string, act: RolloutAct, peers: ReadonlyMap<string, boolean>): void {
     this.#database.transaction(() => {
       const forget = this.#database.prepare(
-        'UPDATE job_stages SET wanted = NULL, code = ?, status = ? WHERE job = ? AND peer = ? AND wanted = ?',
+        `UPDATE job_stages SET wanted = NULL, code = CASE WHEN ${HAS_IT} THEN NULL ELSE ? END,
+           status = CASE WHEN ${HAS_IT} THEN '' ELSE ? END
+         WHERE job = ? AND peer = ? AND wanted = ?`,
       );
       for (const [peer, isAsked] of peers)
         forget.run(isAsked ? 'interrupted' : null, isAsked ? ASKED : WITHDRAWN, job, peer, act);
@@ -259,13 +261,15 @@ export class ReleaseStore {
 export const WITHDRAWN = 'withdrawn';
 const ASKED = 'withdrawn before it had answered: it may have done it';
 
-/** One is not asked any more. Why is said of one that has not done it, or whose program failed, and has no failure of its own. */
-const NOT_ASKED = `wanted = NULL, status = CASE WHEN code IS NOT NULL OR EXISTS (
+/** It has signed for what it is asked for, and its program did not fail. */
+const HAS_IT = `EXISTS (
     SELECT 1 FROM job_stage_steps step
     WHERE step.job = job_stages.job AND step.peer = job_stages.peer AND step.word = job_stages.word
       AND step.state = CASE wanted WHEN 'release' THEN 'released' ELSE 'rolled-back' END
-      AND (step.hook IS NULL OR json_extract(step.hook, '$.state') = 'done'))
-  THEN status ELSE 'not reached: ' || ? END`;
+      AND (step.hook IS NULL OR json_extract(step.hook, '$.state') = 'done'))`;
+
+/** One is not asked any more. Why is said of one that has not done it, and has no failure of its own. */
+const NOT_ASKED = `wanted = NULL, status = CASE WHEN code IS NOT NULL OR ${HAS_IT} THEN status ELSE 'not reached: ' || ? END`;
 
 function orderOf({ word }: StageStep): number {
   return STAGE_WORDS.indexOf(word.state);
