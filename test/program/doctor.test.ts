@@ -107,7 +107,7 @@ test.each([
   ['cannot read /srv/acme/keys/key.pem: EACCES', 'cannot read path-1: EACCES'],
   ["open '/srv/acme plans/x y'", "open 'path-1'"],
   ['`ls -ld /srv/acme`, and/or 4/5', '`ls -ld path-1`, and/or 4/5'],
-  [`Bearer ${'aB3_-'.repeat(9)}`, 'Bearer [long]'],
+  [`Bearer ${'aB3_-'.repeat(9)}`, 'Bearer [secret]'],
   [`${ID} is ${ID.slice(0, 12)}…`, 'id-1 is id-1'],
   ['at 192.0.2.7:10902 and [2001:db8::1]:10902', 'at address-1:10902 and [address-2]:10902'],
   ['at 127.0.0.1:10902 and [::1]:10902', 'at 127.0.0.1:10902 and [::1]:10902'],
@@ -148,3 +148,23 @@ test('the same name is the same word throughout, and keys of JSON stay', () => {
   });
   expect(redactor.counts).toEqual(new Map([['machine', 2]]));
 });
+
+test.each([
+  ['password=hunter2 host=db', 'hunter2'],
+  ["could not connect with password='x y' now", 'x y'],
+  ['PGPASSWORD=hunter2', 'hunter2'],
+  ['{"token":"short-1","n":1}', 'short-1'],
+  ['FILER_API_TOKEN: abcdef', 'abcdef'],
+  ['Authorization: Bearer abc.def-123', 'abc.def-123'],
+  ['Authorization: Basic dXNlcjpwdw==', 'dXNlcjpwdw=='],
+  ['join FILER://host/short', 'short'],
+])('what a word calls a secret is none in a bundle, however short it is: %s', (text, secret) => {
+  expect(new Redactor([]).text(text)).not.toContain(secret);
+});
+
+test.each(['password authentication failed', 'this token is not valid: it was used, or is too old'])(
+  'what is said about a secret stays: %s',
+  (text) => {
+    expect(new Redactor([]).text(text)).toBe(text);
+  },
+);

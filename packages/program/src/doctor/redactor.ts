@@ -9,7 +9,13 @@ export interface Named {
 
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]+-----[^]*?(?:-----END [A-Z ]+-----|$)/g, '[secret]'],
-  [/filer:\/\/\S+/g, '[invite]'],
+  [/filer:\/\/\S+/gi, '[invite]'],
+  // What stands behind such a word, however short it is.
+  [
+    /(?<=(?:password|passwd|secret|token|api[-_]?key)["']?\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s'",;}\]]+)/gi,
+    '[secret]',
+  ],
+  [/(?<=\b(?:bearer|authorization: *basic) +)[\w.~+/=-]{6,}/gi, '[secret]'],
 ];
 
 /** Who, where, and what behind it: the first and the last may be secrets. A password may hold any character. */
