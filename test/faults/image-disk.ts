@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,9 +33,18 @@ export class ImageDisk implements AsyncDisposable {
     await run('sync', ['-f', this.path]);
   }
 
-  /** Copies what a power cut would leave at this moment. */
+  /**
+   * Copies what a power cut would leave at this moment. The kernel still writes while all programs stand still, and a copy of which
+   * parts are of other moments has a journal that cannot be followed: it is made again.
+   */
   async cut(): Promise<void> {
-    await copyFile(`${this.path}.img`, join(this.#folder, 'copy.img'));
+    const image = `${this.path}.img`;
+    for (let before: bigint | undefined; ;) {
+      const { mtimeNs } = await stat(image, { bigint: true });
+      if (mtimeNs === before) return;
+      before = mtimeNs;
+      await copyFile(image, join(this.#folder, 'copy.img'));
+    }
   }
 
   /** Looks into the copy. @param there where in it something is that is on the disk */
