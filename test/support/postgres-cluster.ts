@@ -31,6 +31,8 @@ export class PostgresCluster implements AsyncDisposable {
   readonly #bin: string;
   #postgres: ChildProcess | undefined;
   readonly #settings: readonly string[];
+  /** What stands before its command line. */
+  #wrapper: readonly string[] = [];
 
   private constructor(folder: string, bin: string, settings: readonly string[]) {
     this.folder = folder;
@@ -104,14 +106,22 @@ export class PostgresCluster implements AsyncDisposable {
     return this.#postgres.pid;
   }
 
+  /** Starts it in order on another host. @param wrapper what stands before a command line there */
+  async moveTo(wrapper: readonly string[]): Promise<void> {
+    await this.end('SIGINT');
+    this.#wrapper = wrapper;
+    await this.resume();
+  }
+
   /** Starts it, after `end`. */
   async resume(): Promise<void> {
     const settings = ['listen_addresses=', `unix_socket_directories=${this.folder}`, 'max_connections=200'];
-    const [program = '', ...args] = asUser([
+    const command = [
       join(this.#bin, 'postgres'),
       ...['-D', this.#data],
       ...[...settings, ...this.#settings].flatMap((each) => ['-c', each]),
-    ]);
+    ];
+    const [program = '', ...args] = [...this.#wrapper, ...asUser(command)];
     this.#postgres = spawn(program, args, { cwd: '/', stdio: 'ignore' });
     while (!(await this.#answers())) {
       if (this.#postgres.exitCode !== null) throw new Error(`postgres ended: ${this.#postgres.exitCode}`);

@@ -161,3 +161,27 @@ test('a server that ends in the middle of a beat ends its lease after it', async
   await closed;
   expect(asked).toEqual(['enter', 'beat', 'leave']);
 });
+
+test('a server that the database does not answer knows of its own sessions only, where there are others', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const entries = (...ids: string[]) =>
+    ids.map((id) => ({ id, addresses: [], software: '', silentMs: 0, holdsTimers: id === ID }));
+  for (const [ids, expected] of [
+    [
+      [ID, OTHER],
+      [false, true, true],
+    ],
+    [[ID], [false, false, false]],
+  ] as const) {
+    let answer = (): Promise<Beat> => Promise.resolve({ now: 0, holdsTimers: true });
+    const group = await groupOn({ beat: () => answer(), all: () => Promise.resolve(entries(...ids)) });
+    await group.enter({ addresses: [], software: '' });
+    const doubts = () => [ID, OTHER, undefined].map((server) => group.isDoubtful(server));
+    expect(doubts()).toEqual([false, false, false]);
+    answer = () => Promise.reject(new FilerError('timed-out', 'the database is away'));
+    await vi.advanceTimersByTimeAsync(LEASE_MS / 2 + 3_000);
+    expect(doubts()).toEqual(expected);
+    await group.close();
+  }
+});

@@ -41,7 +41,7 @@ export interface OverviewParts {
   readonly presence: Presence | undefined;
   readonly schedulesOf: (peer: string) => readonly Expectation[];
   readonly collects: CollectOverviewParts;
-  /** Whether it is not known if a server lives. @default it is known */
+  /** Whether it is not known if a machine is at a server, or (undefined) at none. @default it is known */
   readonly isDoubtful?: (server: string | undefined) => boolean;
   /** Id of this server. */
   readonly server: string;
@@ -93,14 +93,15 @@ export class Overview {
     const { presence, schedulesOf, isDoubtful } = this.#parts;
     const { id } = member.membership;
     const online = presence !== undefined && member.presence === 'online';
+    const server = online ? (member.server ?? this.#parts.server) : undefined;
     const schedules = (member.status === 'member' ? schedulesOf(id) : [])
       .map((each) => scheduleView(each, moment))
       .toSorted((a, b) => compareText(a.name, b.name));
     return {
       member,
       online,
-      state: member.status === 'member' ? stateOf(online, member, isDoubtful) : member.status,
-      server: online ? (member.server ?? this.#parts.server) : undefined,
+      state: member.status === 'member' ? stateOf(server, member, isDoubtful) : member.status,
+      server,
       lastHeartbeat: presence?.lastHeartbeat(id) ?? member.heartbeat,
       schedules,
       reports: WORST_FIRST.find((state) => schedules.some((each) => each.state === state)) ?? 'none',
@@ -120,12 +121,13 @@ function scheduleView(expectation: Expectation, moment: Moment): ScheduleView {
 }
 
 function stateOf(
-  online: boolean,
-  { presence, server }: Member,
+  server: string | undefined,
+  { presence }: Member,
   isDoubtful: OverviewParts['isDoubtful'],
 ): PeerView['state'] {
-  if (online) return isDoubtful?.(server) === true ? 'unknown' : 'online';
-  return presence === 'stopped' ? 'stopped' : 'lost';
+  if (server === undefined && presence === 'stopped') return 'stopped';
+  if (isDoubtful?.(server) === true) return 'unknown';
+  return server === undefined ? 'lost' : 'online';
 }
 
 function compareText(a: string, b: string): number {

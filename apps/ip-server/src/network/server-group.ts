@@ -153,8 +153,14 @@ export class ServerGroup {
     return performance.now() - this.#timersAt < TIMERS_MS;
   }
 
-  /** Whether it is not known if a server lives: its sessions are neither online nor lost for certain. */
+  /**
+   * Whether it is not known if a server has the sessions that it is said to have. @param server undefined for a machine that is at none:
+   * cut off from the database, this server knows of its own sessions only.
+   */
   isDoubtful(server: string | undefined): boolean {
+    const own = this.#parts.server;
+    const others = this.#servers.filter(({ id, silentMs }) => id !== own && silentMs !== undefined);
+    if (server !== own && others.length > 0 && this.silentMs > DOUBT_MS) return true;
     return this.#servers.some(
       ({ id, silentMs }) => id === server && silentMs !== undefined && silentMs > DOUBT_MS,
     );
