@@ -324,3 +324,36 @@ async function lastCode(messenger: Messenger): Promise<string | undefined> {
   await messenger.closed;
   return messenger.lastWord?.['code'];
 }
+
+test('while others take of the same uplink no further connections are opened, and then they are', async () => {
+  const { dialler, accepter } = await connected();
+  const asked = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<boolean>();
+  let looks = 0;
+  let isShared = true;
+  const receiving = new ParallelReceiving(accepter, { most: 4, token: TOKEN });
+  const sending = new ParallelSending(dialler, {
+    most: 4,
+    open: () => {
+      opened.resolve(isShared);
+      return Promise.reject(new FilerError('connect-failed', 'no more in this test'));
+    },
+    sharesUplink: () => {
+      if (++looks === 3) asked.resolve();
+      return isShared;
+    },
+    count: () => ({ wanted: 4, look: () => undefined }),
+  });
+  void (async () => {
+    for await (const _ of receiving);
+  })();
+  void (async () => {
+    for await (const _ of sending);
+  })();
+
+  await asked.promise;
+  isShared = false;
+
+  expect(await opened.promise).toBe(false);
+  await dialler.close();
+});

@@ -300,3 +300,23 @@ test('a block that ends with a hole, at the end of what was written so far, is h
 
   expect(found?.equals(block)).toBe(true);
 });
+
+test('two that take from the sender share its uplink, and one that takes of another needs none of it', async () => {
+  const race = new RelayRace(1);
+  onTestFinished(() => race[Symbol.dispose]());
+  race.found(512 * MiB);
+  const first = await entered(race, 'first');
+  expect(race.sharesUplink('first')).toBe(false);
+
+  const second = await entered(race, 'second');
+  expect(race.holderOf('second')).toBeUndefined();
+  expect([race.sharesUplink('first'), race.sharesUplink('second')]).toEqual([true, true]);
+  const third = await entered(race, 'third');
+  expect(race.holderOf('third')?.id).toBe('second');
+  expect(race.sharesUplink('third')).toBe(true);
+
+  third.close(false);
+  second.close(false);
+  expect(race.sharesUplink('first')).toBe(false);
+  first.close(false);
+});

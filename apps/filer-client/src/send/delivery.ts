@@ -193,7 +193,11 @@ export class Delivery {
     const racer = { id: peer.id, passes: features.includes(PASS_ON), subnet: subnetOf(peer) };
     const open = openParallel(outreach, peer, messenger);
     const channel = features.includes(PARALLEL)
-      ? new ParallelSending(messenger, { most: mostParallel(messenger), open })
+      ? new ParallelSending(messenger, {
+          most: mostParallel(messenger),
+          open,
+          sharesUplink: () => race?.sharesUplink(peer.id) === true,
+        })
       : messenger;
     const outcome = await sendFiles(channel, {
       files: this.#listed ?? this.#sources(),

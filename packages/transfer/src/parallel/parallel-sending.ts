@@ -43,6 +43,8 @@ export interface ParallelOptions {
 }
 
 export interface ParallelSendingOptions extends ParallelOptions {
+  /** Whether others take of the same uplink now: more connections would take from these, and look as if they paid. @default none do */
+  readonly sharesUplink?: (() => boolean) | undefined;
   /** Says how many there are to be. @default `ConnectionCount` */
   readonly count?: (options: CountOptions) => { readonly wanted: number; look(look: Look): void };
 }
@@ -63,6 +65,7 @@ export class ParallelSending implements Channel {
   readonly #begunAt = performance.now();
   readonly #timer: NodeJS.Timeout;
   #count: ReturnType<NonNullable<ParallelSendingOptions['count']>> | undefined;
+  #roundTripMs = 0;
   #token: string | undefined;
   #sentBytes = 0;
   #cameBytes = 0;
@@ -156,7 +159,8 @@ export class ParallelSending implements Channel {
     const { most, open, count = (options) => new ConnectionCount(options) } = this.#options;
     if (this.#count !== undefined || (open !== undefined && token === undefined)) return;
     this.#token = token;
-    this.#count = count({ roundTripMs: performance.now() - this.#begunAt, most });
+    this.#roundTripMs = performance.now() - this.#begunAt;
+    this.#count = count({ roundTripMs: this.#roundTripMs, most });
   }
 
   /** Follows what is sent on the first connection. Resolves when more may. */
@@ -191,14 +195,22 @@ export class ParallelSending implements Channel {
     if (isSegmented && this.#segments.isBusy) this.#busyMs += now - this.#lookedAt;
     this.#lookedAt = now;
     this.#segments.look();
+    if (this.#count === undefined) return;
+    if (this.#options.sharesUplink?.() === true) return this.#serveAlone();
     const count = this.#count;
-    if (count === undefined) return;
     const goingMs = this.#going > 0 ? now - this.#goingSince : 0;
     const open = this.#segments.carriers;
     count.look({ now, bytes: this.#cameBytes, busyMs: this.#busyMs + goingMs, open });
     const missing = count.wanted - open - this.#opening;
     if (missing < 0) this.#segments.keep(count.wanted);
     else if (missing > 0) this.#open(missing, count.wanted, now);
+  }
+
+  /** The first connection does; what was measured says nothing of what follows. */
+  #serveAlone(): void {
+    const { most, count = (options) => new ConnectionCount(options) } = this.#options;
+    this.#count = count({ roundTripMs: this.#roundTripMs, most });
+    this.#segments.keep(0);
   }
 
   #open(missing: number, wanted: number, now: number): void {

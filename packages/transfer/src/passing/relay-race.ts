@@ -117,6 +117,16 @@ export class RelayRace implements Race, Disposable {
     return holder === undefined ? undefined : this.#lanes.get(holder);
   }
 
+  /** Whether a recipient that passes on gets content of the sender while another one does, too, or gets it of others. */
+  sharesUplink(id: string): boolean {
+    if (!this.#isOn || this.#lanes.get(id)?.isOpen !== true) return false;
+    if (this.#plan.holderOf(id) !== undefined) return true;
+    return [...this.#lanes.values()].some(
+      (lane) =>
+        lane.id !== id && lane.isOpen && lane.isRecipient && this.#plan.holderOf(lane.id) === undefined,
+    );
+  }
+
   heard(id: string): void {
     this.#plan.heard(id, performance.now());
   }
