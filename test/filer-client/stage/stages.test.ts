@@ -235,7 +235,7 @@ test('a clock that is set drops nothing before its time', async () => {
   await upkeep.clean();
 
   expect(state()).toBe('staged');
-  member.database.exec(`UPDATE stages SET changed_at = changed_at - 3600001 WHERE sender = '${from.id}'`);
+  member.database.exec(`UPDATE stages SET changed_at = changed_at - 3601000 WHERE sender = '${from.id}'`);
   await upkeep.clean();
   expect(state()).toBe('dropped');
 });
