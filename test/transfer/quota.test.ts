@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { renameSync } from 'node:fs';
 import { mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createKeyPair } from '@filer/protocol';
 import { FreeSpace } from '@filer/transfer';
+import { withReceiver } from './by-hand.ts';
 import { codesOf, freshFolder, transfer, twoEnds, type TwoEnds } from './two-ends.ts';
 import { filesBelow } from '../support/test-network.ts';
 
@@ -47,6 +50,39 @@ test('two transfers that looked at the disk at the same time are not promised th
 
   space.promise(most);
   expect(() => space.promise(most)).toThrow(expect.objectContaining({ code: 'no-space' }));
+});
+
+test('bytes that wait for the rest of their block are promised still', async () => {
+  const ends = await twoEnds();
+  const space = new FreeSpace(ends.inbox, { quotaBytes: 4 * MiB });
+  const came = Promise.withResolvers<void>();
+  const { hand, outcome } = await withReceiver(ends, {
+    space,
+    on: ({ type }) => type === 'progress' && came.resolve(),
+  });
+  await hand.offer({ a: MiB });
+  await hand.file(0, MiB);
+  await hand.chunk(0, 0, randomBytes(MiB - 1));
+  await came.promise;
+
+  expect((await space.left(5 * MiB)).bytes).toBe(3 * MiB);
+  await hand.messenger.close();
+  await outcome;
+});
+
+test('a file that gets its name while an inbox is measured is counted', async () => {
+  const folder = await freshFolder();
+  const names = Array.from({ length: 50 }, (_, n) => join(folder, `.part-${n}`));
+  await Promise.all(names.map((name) => writeFile(name, 'x'.repeat(10))));
+  const space = new FreeSpace(folder, { quotaBytes: 1_000 });
+
+  const left = space.left();
+  for (const [n, name] of names.entries()) {
+    await setImmediate();
+    renameSync(name, join(folder, `${n}`));
+  }
+
+  expect((await left).bytes).toBe(500);
 });
 
 test('an offer that would pass the quota is refused before its first byte', async () => {

@@ -10,6 +10,9 @@ const STALE_MS = 60_000;
 const FEW_FILES = 5_000;
 const MAX_SHARE = 0.1;
 
+/** A folder in which files come and go is listed so many times more at most. */
+const MAX_LISTINGS = 20;
+
 /** How many bytes lie below a folder: measured, and counted from there on. */
 export class InboxUse {
   readonly #folder: string;
@@ -69,15 +72,35 @@ async function measure(root: string): Promise<{ bytes: number; files: number }> 
   let [bytes, files] = [0, 0];
   const folders = [root];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const item of await itemsOf(folder)) {
-      const path = join(folder, item.name);
-      if (item.isDirectory()) folders.push(path);
-      if (!item.isFile()) continue;
-      bytes += await sizeOf(path);
-      files++;
-    }
+    const found = await measureFolder(folder);
+    folders.push(...found.folders);
+    bytes += found.bytes;
+    files += found.files;
   }
   return { bytes, files };
+}
+
+interface FolderUse {
+  readonly folders: readonly string[];
+  readonly bytes: number;
+  readonly files: number;
+}
+
+/** What is in one folder. A file that gets its final name meanwhile may be met under neither: then the folder is listed again. */
+async function measureFolder(folder: string, triesLeft = MAX_LISTINGS): Promise<FolderUse> {
+  const folders: string[] = [];
+  let [bytes, files, isWhole] = [0, 0, true];
+  for (const item of await itemsOf(folder)) {
+    const path = join(folder, item.name);
+    if (item.isDirectory()) folders.push(path);
+    if (!item.isFile()) continue;
+    const size = await sizeOf(path);
+    isWhole &&= size !== undefined;
+    bytes += size ?? 0;
+    files++;
+  }
+  if (isWhole || triesLeft === 0) return { folders, bytes, files };
+  return await measureFolder(folder, triesLeft - 1);
 }
 
 async function itemsOf(folder: string): Promise<Dirent[]> {
@@ -89,11 +112,14 @@ async function itemsOf(folder: string): Promise<Dirent[]> {
   }
 }
 
-async function sizeOf(path: string): Promise<number> {
+/** @returns undefined when it is gone */
+async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await lstat(path)).size;
   } catch (error) {
-    if (systemCode(error) !== undefined) return 0; // gone meanwhile
+    const code = systemCode(error);
+    if (code === 'ENOENT') return undefined;
+    if (code !== undefined) return 0;
     throw error;
   }
 }

@@ -20,11 +20,22 @@ export interface NextBytes {
   readonly block?: string | undefined;
 }
 
+export interface BlocksOfFile {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  /** Whether the file may become larger: then only `finish` tells where its last block ends. */
+  readonly isGrowing: boolean;
+  /** Called with how many bytes more the sink has written. */
+  readonly written: (bytes: number) => void;
+}
+
 /** Puts the chunks of one stream together to blocks, and hands each to a sink once it is verified. */
 export class IncomingBlocks<S extends FileSink = FileSink> {
   readonly sink: S;
   readonly #name: string;
   readonly #isGrowing: boolean;
+  readonly #written: (bytes: number) => void;
   #size: number;
   /** Where the open block begins. */
   #verified = 0;
@@ -41,15 +52,12 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
   /** What was said of the basis last. */
   readonly #answers: { readonly first: number; readonly digests: Buffer }[] = [];
 
-  /**
-   * @param name for messages
-   * @param isGrowing whether the file may become larger: then only `finish` tells where its last block ends
-   */
-  constructor(sink: S, name: string, size: number, isGrowing: boolean) {
+  constructor(sink: S, { name, size, isGrowing, written }: BlocksOfFile) {
     this.sink = sink;
     this.#name = name;
     this.#size = size;
     this.#isGrowing = isGrowing;
+    this.#written = written;
   }
 
   /** Bytes that are verified, as far as their sender said what they are, and with the sink. */
@@ -108,6 +116,7 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
     const { length } = block;
     await this.sink.write(block, offset, () => {
       free();
+      this.#written(length);
       this.sink.hold?.(digest, offset, length);
     });
     return true;
@@ -178,6 +187,7 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
     const digest = digestText(this.sink.digests.addBlock(content));
     if (digest !== expected) return false;
     await this.sink.writeSame(content, offset);
+    this.#written(bytes);
     this.sink.hold?.(digest, offset, bytes);
     this.#verified += bytes;
     return true;
@@ -202,6 +212,7 @@ export class IncomingBlocks<S extends FileSink = FileSink> {
       if (answered?.equals(digest) === false) return false;
       const { length } = content;
       await this.sink.writeSame(content, offset);
+      this.#written(length);
       this.sink.hold?.(digestText(digest), offset, length);
     }
     this.#verified += bytes;

@@ -79,7 +79,9 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     this.#owner.started(entry, wanted.name, size);
     try {
       const sink = await this.#destination.open(wanted, start);
-      stream.blocks = new IncomingBlocks(sink, wanted.name, size, stream.isGrowing);
+      const written = (bytes: number): void => wanted.promised?.use(bytes);
+      const { name } = wanted;
+      stream.blocks = new IncomingBlocks(sink, { name, size, isGrowing: stream.isGrowing, written });
     } catch (error) {
       this.#entries.giveUp(wanted, error);
     }
@@ -112,7 +114,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     stream.passChunk(chunk);
     const { blocks } = stream;
     if (blocks === undefined) free();
-    else await this.#advance(stream, content.length, this.#append(stream, blocks, { content, block }, free));
+    else await this.#advance(stream, this.#append(stream, blocks, { content, block }, free));
     this.#tellGot(stream, content.length);
   }
 
@@ -142,7 +144,7 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     const stream = this.#streamOf(entry, 'what is the same');
     stream.passSame(same);
     const { blocks } = stream;
-    if (blocks !== undefined) await this.#advance(stream, bytes, this.#appendSame(stream, blocks, same));
+    if (blocks !== undefined) await this.#advance(stream, this.#appendSame(stream, blocks, same));
     this.#tellGot(stream, bytes);
   }
 
@@ -192,14 +194,13 @@ export class IncomingStreams<S extends FileSink = FileSink> {
     return { digests: (await blocks?.basis(first, count)) ?? Buffer.alloc(0), sums: undefined };
   }
 
-  async #advance(stream: OpenStream<S>, bytes: number, writing: Promise<void>): Promise<void> {
+  async #advance(stream: OpenStream<S>, writing: Promise<void>): Promise<void> {
     try {
       await writing;
     } catch (error) {
       return await this.#giveUp(stream, error);
     }
     const { wanted, position, size } = stream;
-    wanted.promised?.use(bytes);
     this.#owner.progress(wanted.entry, wanted.name, position, size);
   }
 
