@@ -302,7 +302,12 @@ test('however a file is cut into chunks, and wherever one bit is wrong, a sink g
     fc.asyncProperty(cuts, wrongAt, fc.boolean(), async (lengths, wrong, isGrowing) => {
       const sent = wrong === undefined ? file : altered(file, wrong);
       const sink = new Written();
-      const blocks = new IncomingBlocks(sink, { name: 'a', size: file.length, isGrowing, written: () => undefined });
+      const blocks = new IncomingBlocks(sink, {
+        name: 'a',
+        size: file.length,
+        isGrowing,
+        written: () => undefined,
+      });
       let isRight = true;
       for (let at = 0, n = 0; at < file.length && isRight; n++) {
         const toBlockEnd = MiB - (at % MiB);
