@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   encodeFrame,
   FilerError,
+  MAX_PARALLEL_OPENED,
   MAX_SEGMENT_BYTES,
   openParallelMessage,
   parallelMessage,
@@ -239,6 +240,24 @@ test('a sender that was dialled has the receiver open them', async () => {
   const word = { type: 'parallel-of', token: TOKEN };
   expect(said).toEqual([word, word]);
   for (const each of opened) expect(each.receivedBytes).toBeGreaterThan(300_000);
+});
+
+test('a sender that asks for connections again and again has so many tries of this side, and no more', async () => {
+  const { dialler, accepter } = await connected();
+  let tries = 0;
+  const open = () => {
+    tries++;
+    return Promise.reject(new FilerError('connect-failed', 'not from here'));
+  };
+  const receiving = new ParallelReceiving(accepter, { most: 16, open });
+  const came = all(receiving);
+  await say(dialler, parallelMessage.format({ token: TOKEN }));
+  for (let n = 0; n < MAX_PARALLEL_OPENED; n++)
+    await say(dialler, openParallelMessage.format({ connections: 16 }));
+  await dialler.close();
+  await came;
+
+  expect(tries).toBe(MAX_PARALLEL_OPENED);
 });
 
 describe('what a sender may not do', () => {

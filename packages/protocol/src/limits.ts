@@ -51,7 +51,7 @@ export const MAX_PARALLEL_PUNCHED = 4;
 /** Such connections of all transfers with one other machine, beside the other ones that it may have (`MAX_CONNECTIONS_PER_PEER`). */
 export const MAX_PARALLEL_PER_PEER = 48;
 
-/** Connections that one transfer opens beside its first one in all: those that were lost are replaced, but not without end. */
+/** Connections that one transfer opens, or tries to, beside its first one in all: those that were lost are replaced, but not without end. */
 export const MAX_PARALLEL_OPENED = 128;
 
 /** Messages that travel together on any of the connections of a transfer, in bytes: a chunk of 256 KiB, or many small files. */

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveredWords } from '../../../apps/filer-client/src/cli/files/job-summary.ts';
@@ -38,6 +38,22 @@ test('what came to several is said once: neither the list of recipients nor the 
 
   expect(stdout).toBe('bob and carol  0 files delivered\n');
   expect((await anna.run('history', job)).stdout).toMatch(/^to bob  0 files delivered, \w+$/m);
+});
+
+test('the history says once why nothing of a job came, and names what did not', async () => {
+  const file = join(network.folder, 'file');
+  await writeFile(file, 'x');
+  await using dave = await network.add('dave');
+  await anna.sees('dave');
+  await dave[Symbol.asyncDispose]();
+  const { code, stderr } = await anna.run('send', file, '--to', 'dave');
+  const job = /retry (\w{16})/.exec(stderr)?.[1] ?? '';
+
+  const { stdout } = await anna.run('history', job);
+
+  expect(code).toBe(5);
+  expect(stdout).toMatch(/^ {2}failed {2}\S+file$/m);
+  expect(stdout.match(/does not answer|is offline/g)).toHaveLength(1);
 });
 
 test('a rate stands where enough went for one', () => {

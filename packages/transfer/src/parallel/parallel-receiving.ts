@@ -5,7 +5,6 @@ import {
   openParallelMessage,
   parallelAnswerMessage,
   parallelMessage,
-  parallelOfMessage,
   segmentHereMessage,
   segmentMessage,
   segmentsTakenMessage,
@@ -14,9 +13,10 @@ import {
 } from '@filer/protocol';
 import { outOfPlace } from '../wire/ending.ts';
 import { send, type Channel } from '../wire/channel.ts';
+import { FurtherConnections } from './further-connections.ts';
 import { IncomingSegments, type Charged, type SegmentPlace } from './incoming-segments.ts';
 import type { ParallelConnection } from './outgoing-segments.ts';
-import type { OpenParallel, ParallelOptions } from './parallel-sending.ts';
+import type { ParallelOptions } from './parallel-sending.ts';
 
 /** Messages that wait behind a segment, with their contents. */
 const MAX_BEHIND_BYTES = MAX_AHEAD_BYTES;
@@ -42,6 +42,8 @@ export class ParallelReceiving implements Channel {
   readonly #first: CountedChannel;
   readonly #options: ParallelReceivingOptions;
   readonly #segments: IncomingSegments;
+  /** Where this side dials. */
+  readonly #further: FurtherConnections | undefined;
   readonly #connections = new Set<ParallelConnection>();
   /** What came on those that have ended. */
   #cameBefore = 0;
@@ -58,7 +60,6 @@ export class ParallelReceiving implements Channel {
   #failure: { readonly error: unknown } | undefined;
   #more = Promise.withResolvers<void>();
   #token: string | undefined;
-  #opening = 0;
   #opened = 0;
 
   constructor(first: CountedChannel, options: ParallelReceivingOptions) {
@@ -66,6 +67,9 @@ export class ParallelReceiving implements Channel {
     this.#options = options;
     this.#segments = new IncomingSegments(options.held, () => this.#wake());
     this.closed = first.closed;
+    const { open } = options;
+    const opened = (connection: ParallelConnection): void => this.add(connection);
+    if (open !== undefined) this.#further = new FurtherConnections(open, this.#stop.signal, opened);
     void first.closed.then(() => this.#close());
   }
 
@@ -214,25 +218,10 @@ export class ParallelReceiving implements Channel {
   }
 
   #openMore(connections: number): void {
-    const { open, most } = this.#options;
-    const token = this.#token;
-    if (open === undefined || token === undefined) throw outOfPlace('open-parallel');
-    const missing = Math.min(connections, most) - this.#connections.size - this.#opening;
-    for (let n = 0; n < missing; n++) void this.#dial(open, token);
-  }
-
-  async #dial(open: OpenParallel, token: string): Promise<void> {
-    this.#opening++;
-    try {
-      const connection = await open(this.#stop.signal);
-      await send(connection, parallelOfMessage.format({ token }));
-      this.add(connection);
-    } catch (error) {
-      if (!(error instanceof FilerError) && !this.#stop.signal.aborted) throw error;
-      // The sender does with those that it has.
-    } finally {
-      this.#opening--;
-    }
+    const [further, token] = [this.#further, this.#token];
+    if (further === undefined || token === undefined) throw outOfPlace('open-parallel');
+    const open = this.#connections.size + further.opening;
+    further.begin(Math.min(connections, this.#options.most) - open, token);
   }
 
   #wake(): void {

@@ -5,7 +5,6 @@ import {
   openParallelMessage,
   parallelAnswerMessage,
   parallelMessage,
-  parallelOfMessage,
   segmentsTakenMessage,
   FilerError,
   type Header,
@@ -13,6 +12,7 @@ import {
 } from '@filer/protocol';
 import { send, type Channel } from '../wire/channel.ts';
 import { ConnectionCount, type CountOptions, type Look } from './connection-count.ts';
+import { FurtherConnections, type OpenParallel } from './further-connections.ts';
 import { OutgoingSegments, type ParallelConnection } from './outgoing-segments.ts';
 
 /** Messages with less content stay on the first connection, where nothing large is before them. */
@@ -30,9 +30,6 @@ const LEAST_AHEAD_BYTES = 2 * 1024 * 1024;
 const AHEAD_SECONDS = 2;
 /** The part of the newest look in that rate. */
 const NEWEST_SHARE = 0.25;
-
-/** Opens a further connection, on which nothing of the transfer was said. @throws FilerError why it cannot be opened */
-export type OpenParallel = (signal: AbortSignal) => Promise<ParallelConnection>;
 
 export interface ParallelOptions {
   /** Further connections, at most. */
@@ -61,6 +58,8 @@ export class ParallelSending implements Channel {
   readonly #first: FirstChannel;
   readonly #options: ParallelSendingOptions;
   readonly #segments: OutgoingSegments;
+  /** Where this side dials. */
+  readonly #further: FurtherConnections | undefined;
   readonly #stop = new AbortController();
   readonly #begunAt = performance.now();
   readonly #timer: NodeJS.Timeout;
@@ -78,7 +77,6 @@ export class ParallelSending implements Channel {
   /** Sends of the first connection that have not gone yet. */
   #going = 0;
   #goingSince = 0;
-  #opening = 0;
   #opened = 0;
   #askedAt = -Infinity;
 
@@ -89,7 +87,9 @@ export class ParallelSending implements Channel {
     this.closed = first.closed;
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
     void first.closed.then(() => this.#close());
-    const { token } = options;
+    const { open, token } = options;
+    const opened = (connection: ParallelConnection): void => this.add(connection);
+    if (open !== undefined) this.#further = new FurtherConnections(open, this.#stop.signal, opened);
     void send(first, parallelMessage.format({ token })).catch(() => undefined);
   }
 
@@ -201,7 +201,7 @@ export class ParallelSending implements Channel {
     const goingMs = this.#going > 0 ? now - this.#goingSince : 0;
     const open = this.#segments.carriers;
     count.look({ now, bytes: this.#cameBytes, busyMs: this.#busyMs + goingMs, open });
-    const missing = count.wanted - open - this.#opening;
+    const missing = count.wanted - open - (this.#further?.opening ?? 0);
     if (missing < 0) this.#segments.keep(count.wanted);
     else if (missing > 0) this.#open(missing, count.wanted, now);
   }
@@ -216,27 +216,11 @@ export class ParallelSending implements Channel {
   #open(missing: number, wanted: number, now: number): void {
     if (now - this.#askedAt < OPEN_EVERY_MS) return;
     this.#askedAt = now;
-    const { open } = this.#options;
-    if (open === undefined) {
+    if (this.#further === undefined) {
       void send(this.#first, openParallelMessage.format({ connections: wanted })).catch(() => undefined);
       return;
     }
-    for (let n = 0; n < missing; n++) void this.#dial(open);
-  }
-
-  async #dial(open: OpenParallel): Promise<void> {
-    const token = this.#token ?? '';
-    this.#opening++;
-    try {
-      const connection = await open(this.#stop.signal);
-      await send(connection, parallelOfMessage.format({ token }));
-      this.add(connection);
-    } catch (error) {
-      if (!(error instanceof FilerError) && !this.#stop.signal.aborted) throw error;
-      // It does with those that it has.
-    } finally {
-      this.#opening--;
-    }
+    this.#further.begin(missing, this.#token ?? '');
   }
 
   #close(): void {

@@ -142,7 +142,9 @@ function showJob(member: Member, kept: KeptJob, job: JobDocument, { output }: Co
         code,
         message,
       });
-      output.line(`  failed  ${printable(output.path(path))}: ${printable(message)}`);
+      // Said once of all of them where it is the recipient's.
+      const why = recipient.status.startsWith(message) ? '' : `: ${printable(message)}`;
+      output.line(`  failed  ${printable(output.path(path))}${why}`);
     }
   }
   if (job.rollout !== null) output.line(rolloutInWords(job.rollout, job.job));
