@@ -6,7 +6,7 @@ import {
   parallelAnswerMessage,
   parallelMessage,
   segmentsTakenMessage,
-  FilerError,
+  type FilerError,
   type Header,
   type Message,
 } from '@filer/protocol';
